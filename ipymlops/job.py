@@ -1,0 +1,235 @@
+"""What happened: a job's record, its states, and pages of its log."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+from ipymlops.spec import JobId, PlatformRef
+
+
+class JobState(str, Enum):
+    """A job's state, the same words on every platform."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.STOPPED)
+
+
+class EndReason(str, Enum):
+    """Why a job did not succeed."""
+
+    TIMEOUT = "timeout"
+    USER = "user"
+    EXIT_CODE = "exit_code"
+    OUT_OF_MEMORY = "out_of_memory"
+    OUT_OF_CAPACITY = "out_of_capacity"
+    PREEMPTED = "preempted"
+    PLATFORM_ERROR = "platform_error"
+
+    @property
+    def state(self) -> JobState:
+        """The final state that goes with the reason."""
+        return JobState.STOPPED if self in (EndReason.TIMEOUT, EndReason.USER) else JobState.FAILED
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What a platform says of a job at one moment; None is unknown.
+
+    Attributes:
+        detail: The platform's own word for the state, or a sentence of progress.
+        error: {what, why, fix, and where known traceback, file, line} of a failure.
+        metrics: The last value of each metric.
+        is_gone: The platform no longer knows the job.
+    """
+
+    state: JobState
+    detail: str = ""
+    end_reason: EndReason | None = None
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: Mapping[str, Any] | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    url: str | None = None
+    is_gone: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job as the store holds it: flat, so that a list of thousands is cheap to make.
+
+    `number` is 0 until the store gives one. `ref` is None until the platform has accepted the job.
+    `fingerprint` is equal for identical jobs (`JobSpec.fingerprint`).
+    """
+
+    id: JobId
+    name: str
+    platform: str
+    created_at: datetime
+    number: int = 0
+    state: JobState = JobState.QUEUED
+    detail: str = ""
+    end_reason: EndReason | None = None
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    script: str | None = None
+    argv: tuple[str, ...] = ()
+    machine_type: str | None = None
+    accelerator: str | None = None
+    accelerator_count: int = 0
+    nodes: int = 1
+    usd_per_hour: float | None = None
+    commit: str | None = None
+    tree: str | None = None
+    dirty: bool | None = None
+    branch: str | None = None
+    user: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    url: str | None = None
+    error: Mapping[str, Any] | None = None
+    ref: PlatformRef | None = None
+    fingerprint: str = ""
+    max_runtime_s: int | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state.is_final
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from start to end; None while unknown."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return max(0.0, (self.ended_at - self.started_at).total_seconds())
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What a finished job cost; None while it runs or where the price is unknown."""
+        duration_s = self.duration_s
+        if self.usd_per_hour is None or duration_s is None:
+            return None
+        return self.usd_per_hour * duration_s / 3600
+
+    def with_status(self, status: JobStatus) -> Job:
+        """This job as the platform now says it is. A final state is kept: nothing leaves it."""
+        if self.is_final:
+            return self
+        return replace(
+            self,
+            state=status.state,
+            detail=status.detail,
+            end_reason=status.end_reason,
+            exit_code=status.exit_code,
+            started_at=status.started_at or self.started_at,
+            ended_at=status.ended_at or self.ended_at,
+            error=status.error,
+            metrics=status.metrics or self.metrics,
+            url=status.url or self.url,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The promised object of `--json`."""
+        return {
+            "id": self.id,
+            "number": self.number,
+            "name": self.name,
+            "platform": self.platform,
+            "state": self.state.value,
+            "detail": self.detail,
+            "end_reason": self.end_reason.value if self.end_reason else None,
+            "exit_code": self.exit_code,
+            "created_at": rfc3339(self.created_at),
+            "started_at": rfc3339(self.started_at),
+            "ended_at": rfc3339(self.ended_at),
+            "script": self.script,
+            "argv": list(self.argv),
+            "machine_type": self.machine_type,
+            "accelerator": self.accelerator,
+            "accelerator_count": self.accelerator_count,
+            "nodes": self.nodes,
+            "usd_per_hour": self.usd_per_hour,
+            "cost_usd": self.cost_usd,
+            "commit": self.commit,
+            "tree": self.tree,
+            "dirty": self.dirty,
+            "branch": self.branch,
+            "user": self.user,
+            "labels": dict(self.labels),
+            "metrics": {name: json_number(value) for name, value in self.metrics.items()},
+            "url": self.url,
+            "error": dict(self.error) if self.error else None,
+        }
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a job's log, without its newline, `\\r` and colours as they came; `time` when it was seen."""
+
+    text: bytes
+    node: int = 0
+    time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """Some lines and where to go on.
+
+    Attributes:
+        cursor: Hand it back to get what follows: nothing repeated, nothing skipped.
+        is_end: The job is final and its whole log has been given.
+    """
+
+    lines: tuple[LogLine, ...]
+    cursor: str
+    is_end: bool
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file that a job wrote; `path` is POSIX, below the output."""
+
+    path: str
+    bytes: int
+    modified_at: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"path": self.path, "bytes": self.bytes, "modified_at": rfc3339(self.modified_at)}
+
+
+def new_job_id() -> JobId:
+    """A random id of 16 characters: a letter first, so that it never reads as a job's number."""
+    return JobId("j" + secrets.token_hex(8)[1:])
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds, None for None."""
+    if moment is None:
+        return None
+    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_rfc3339(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+
+
+def json_number(value: float) -> float | str:
+    """JSON has no nan and no infinities: they are strings."""
+    return value if math.isfinite(value) else str(value)

@@ -1,0 +1,102 @@
+"""What every platform promises. Each line of the prose is checked by a test of `ipymlops.testing.platform_contract`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from ipymlops.job import Artifact, JobStatus, LogPage
+from ipymlops.spec import CodeArchive, JobId, JobSpec, Plan, PlatformRef
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing `doctor` looked at; `id` never changes, so scripts may test it."""
+
+    id: str
+    status: Literal["ok", "warn", "fail", "unknown"]
+    what: str
+    why: str = ""
+    fix: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        return {"id": self.id, "status": self.status, "what": self.what, "why": self.why, "fix": self.fix}
+
+
+@dataclass(frozen=True)
+class PlatformContext:
+    """What a platform is made from: nothing here is read from the process later on.
+
+    Attributes:
+        home: IPYMLOPS_HOME; a platform of this machine keeps a job below `home/local/<id>/`.
+        settings: The platform's own settings (`[tool.ipymlops.<platform>]` and their variables), already merged.
+        env: The caller's environment, for credentials and secrets.
+    """
+
+    home: Path
+    settings: Mapping[str, str]
+    env: Mapping[str, str]
+
+
+class Platform(ABC):
+    """A place that runs one container, or one process, per job.
+
+    - No method waits: one round trip each. Polling belongs to `control.watch`.
+    - `plan` and `preflight` start nothing. `plan` refuses what the platform cannot do, before anything is recorded.
+    - `submit` is idempotent in `job_id`: a retry returns the first reference and starts nothing.
+    - A native state we do not know is `JobState.UNKNOWN`, its word in `detail`; never guessed.
+    - `logs` resumes: handing back `LogPage.cursor` neither repeats nor skips a line.
+    - `stop` on a finished job does nothing. A reference outlives the process that made it.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    options: ClassVar[frozenset[str]]
+    """The fields of `JobSpec` that may differ from their default; any other is refused by its option's name."""
+
+    def __init__(self, context: PlatformContext) -> None:
+        self.context = context
+
+    @abstractmethod
+    def has_gpu(self, gpu: str) -> bool:
+        """Whether this platform has what `--gpu` asks for; never waits for the network."""
+
+    @abstractmethod
+    def plan(self, spec: JobSpec) -> Plan:
+        """What `submit` would start. Raises `UsageProblem` or `PlatformProblem`; needs no sign-in where none is needed."""
+
+    @abstractmethod
+    def preflight(self, spec: JobSpec, plan: Plan) -> None:
+        """Raise if the platform cannot be reached or the caller is not signed in."""
+
+    @abstractmethod
+    def submit(self, job_id: JobId, name: str, spec: JobSpec, code: CodeArchive | None, plan: Plan) -> PlatformRef:
+        """Start the job; raises `QuotaExceeded` if the account may not, with nothing started."""
+
+    @abstractmethod
+    def status(self, ref: PlatformRef) -> JobStatus: ...
+
+    @abstractmethod
+    def logs(self, ref: PlatformRef, cursor: str = "") -> LogPage:
+        """The next lines, at most a few thousand; an empty page before the end means: nothing new yet."""
+
+    @abstractmethod
+    def stop(self, ref: PlatformRef) -> None: ...
+
+    @abstractmethod
+    def artifacts(self, ref: PlatformRef) -> Iterable[Artifact]: ...
+
+    @abstractmethod
+    def fetch(self, ref: PlatformRef, path: str, to: Path) -> None:
+        """Write one artifact to the new file `to`; raises `PlatformProblem` if there is none of that path."""
+
+    @abstractmethod
+    def metrics(self, ref: PlatformRef) -> Iterator[Mapping[str, Any]]:
+        """The metric records in the order they were written: `{"step": 3, "val_loss": 0.21}`."""
+
+    @abstractmethod
+    def checks(self) -> Iterator[Check]:
+        """What `doctor` should know; changes nothing."""
