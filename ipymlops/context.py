@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ipymlops.config import Config
     from ipymlops.job import Job, LogLine
     from ipymlops.platforms.registry import Platforms
+    from ipymlops.spec import Intent
     from ipymlops.store.base import Store
 
 
@@ -43,8 +44,12 @@ class Screen(Protocol):
     def note(self, text: str) -> None:
         """A sentence of ours: stderr in a terminal, never among the script's bytes."""
 
-    def card(self, job: Job, details: Mapping[str, object]) -> None:
-        """Show the job's card, or bring the one already shown for this job up to date in place."""
+    def card(self, job: Job, intent: Intent | None = None, hints: Sequence[str] = ()) -> None:
+        """Show the job's card, or bring the one already shown for this job up to date in place.
+
+        Args:
+            hints: Sentences for the card that belong to this submit (a misspelt flag of the script, a re-attach).
+        """
 
     def log(self, line: LogLine, *, with_rank: bool) -> None:
         """A line of the script."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Drive any platform and write the store; the only polling."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""How each result looks, as text and as HTML."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""GPU names and what `--gpu` may say."""

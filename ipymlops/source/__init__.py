@@ -1,1 +1,1 @@
-"""TODO"""
+"""A repository becomes a snapshot, named by its content."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""One file per user action; `VERBS` is the table that every front door reads."""

@@ -1,0 +1,183 @@
+"""What verbs return: frozen data with the promised JSON; `display` knows how each looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ipymlops.job import Artifact, Job, LogLine, rfc3339
+from ipymlops.platforms.base import Check
+from ipymlops.spec import Intent
+
+
+@dataclass(frozen=True)
+class JobList:
+    """Some jobs, newest first, and the platforms that could not be asked: {platform, what, why, fix}."""
+
+    jobs: tuple[Job, ...]
+    errors: tuple[dict[str, str], ...]
+    as_of: datetime
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self.jobs)
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+    def __getitem__(self, index: int) -> Job:
+        return self.jobs[index]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"jobs": [job.to_json() for job in self.jobs], "errors": list(self.errors), "as_of": rfc3339(self.as_of)}
+
+
+@dataclass(frozen=True)
+class JobDetails:
+    """One job with everything known of it."""
+
+    job: Job
+    intent: Intent | None
+    last_output_at: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return self.job.to_json()
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    """What `train` would do."""
+
+    intent: Intent
+    to_send_bytes: int
+    hints: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        plan, code = self.intent.plan.to_json(), self.intent.code
+        plan.pop("notes")
+        left_out = [{"path": one.path, "bytes": one.bytes, "rule": one.rule} for one in code.left_out] if code else []
+        sent = {"tree": code.tree, "files": code.files, "bytes": code.bytes} if code else None
+        return plan | {"code": sent and sent | {"to_send_bytes": self.to_send_bytes, "left_out": left_out}}
+
+
+@dataclass(frozen=True)
+class LogLines:
+    """Lines of a job's log, for `--json`; without it they go to the screen one by one."""
+
+    job: Job
+    lines: tuple[LogLine, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"job": self.job.id, "lines": [line_json(line) for line in self.lines]}
+
+
+def line_json(line: LogLine) -> dict[str, Any]:
+    text = line.text.decode(errors="surrogateescape")
+    return {"time": rfc3339(line.time), "node": line.node, "text": text}
+
+
+@dataclass(frozen=True)
+class ArtifactList:
+    """A job's files; `to` is where they were written, None where they were only listed."""
+
+    job: Job
+    files: tuple[Artifact, ...]
+    to: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"job": self.job.id, "files": [one.to_json() for one in self.files]}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What changed between two jobs, or between a job and the folder: (title, lines of a unified diff or of a table)."""
+
+    left: str
+    right: str
+    sections: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "left": self.left,
+            "right": self.right,
+            "sections": {title: list(rows) for title, rows in self.sections},
+        }
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A job's exact code, written to a folder."""
+
+    job: Job
+    path: Path
+    files: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"job": self.job.id, "path": str(self.path), "files": self.files}
+
+
+@dataclass(frozen=True)
+class DoctorReport:
+    """Every check, in order. `title` says of what; `written` is what `setup` wrote, (key, value, file) each."""
+
+    checks: tuple[Check, ...]
+    title: str = ""
+    written: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def is_ok(self) -> bool:
+        return all(check.status != "fail" for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"ok": self.is_ok, "checks": [check.to_json() for check in self.checks]}
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """One setting: its key, value (None: not set), where it came from, and what it does."""
+
+    key: str
+    value: str | None
+    source: str
+    help: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"key": self.key, "value": self.value, "source": self.source, "help": self.help}
+
+
+@dataclass(frozen=True)
+class SettingTable:
+    """All settings."""
+
+    rows: tuple[SettingRow, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"settings": [row.to_json() for row in self.rows]}
+
+
+@dataclass(frozen=True)
+class HelpText:
+    """Help, as text."""
+
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"text": self.text}
+
+
+Result = (
+    Job
+    | JobList
+    | JobDetails
+    | PlanReport
+    | LogLines
+    | ArtifactList
+    | Difference
+    | Checkout
+    | DoctorReport
+    | SettingTable
+    | HelpText
+    | None
+)
