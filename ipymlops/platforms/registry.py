@@ -29,7 +29,7 @@ class Platforms:
         return self._made[name]
 
     def kind(self, name: str) -> type[Platform]:
-        """The class, without making one. Raises `UsageProblem` for an unknown name, `MissingExtra` without its library."""
+        """The class; makes none. Raises `UsageProblem` for an unknown name, `MissingExtra` without its library."""
         point = _installed().get(name)
         if point is None:
             raise _unknown(name, list(self))

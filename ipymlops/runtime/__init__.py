@@ -1,1 +1,1 @@
-"""What runs beside the script, in the container or on this machine: the standard library of Python 3.8 and nothing else."""
+"""What runs beside the script, in the container or on this machine: standard library of Python 3.8, nothing else."""

@@ -92,7 +92,7 @@ class ArtifactList:
 
 @dataclass(frozen=True)
 class Difference:
-    """What changed between two jobs, or between a job and the folder: (title, lines of a unified diff or of a table)."""
+    """What changed between two jobs, or a job and the folder: (title, lines of a unified diff or of a table)."""
 
     left: str
     right: str
