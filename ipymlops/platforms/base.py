@@ -66,7 +66,7 @@ class Platform(ABC):
 
     @abstractmethod
     def plan(self, spec: JobSpec) -> Plan:
-        """What `submit` would start; needs no sign-in where none is needed. Raises `UsageProblem`, `PlatformProblem`."""
+        """What `submit` would start; needs no sign-in where none is needed. Raises `UsageProblem` and others."""
 
     @abstractmethod
     def preflight(self, spec: JobSpec, plan: Plan) -> None:
