@@ -73,6 +73,13 @@ class QuotaExceeded(PlatformProblem):
     """The account may not start this now; nothing was started, and it is tried again."""
 
 
+class Unreachable(PlatformProblem):
+    """No usable answer: the line was cut, it took too long, or the platform throttles.
+
+    What was asked for may have happened all the same, so it is asked again and never taken for a refusal.
+    """
+
+
 class OutOfCapacity(PlatformProblem):
     """The platform has none of these machines free."""
 

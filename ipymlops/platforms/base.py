@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -44,7 +45,7 @@ class PlatformContext:
 class Platform(ABC):
     """A place that runs one container, or one process, per job.
 
-    - No method waits: one round trip each. Polling belongs to `control.watch`.
+    - No method waits: one round trip each. Polling belongs to `control.watch`. No answer is `Unreachable`.
     - `plan` and `preflight` start nothing. `plan` refuses what the platform cannot do, before anything is recorded.
     - `submit` is idempotent in `job_id`: a retry returns the first reference and starts nothing.
     - A native state we do not know is `JobState.UNKNOWN`, its word in `detail`; never guessed.
@@ -56,6 +57,8 @@ class Platform(ABC):
     title: ClassVar[str]
     options: ClassVar[frozenset[str]]
     """The fields of `JobSpec` that may differ from their default; any other is refused by its option's name."""
+    is_here: ClassVar[bool] = False
+    """Its jobs run on this machine: cheap to ask, so it is asked often, and only this machine can start them."""
 
     def __init__(self, context: PlatformContext) -> None:
         self.context = context
@@ -82,6 +85,10 @@ class Platform(ABC):
     @abstractmethod
     def logs(self, ref: PlatformRef, cursor: str = "") -> LogPage:
         """The next lines, at most a few thousand; an empty page before the end means: nothing new yet."""
+
+    def last_output_at(self, ref: PlatformRef) -> datetime | None:  # noqa: ARG002 - for those who know
+        """When the job last wrote to its log; None where the platform cannot tell without reading it."""
+        return None
 
     @abstractmethod
     def stop(self, ref: PlatformRef) -> None: ...
