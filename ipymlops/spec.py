@@ -123,12 +123,17 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class CodeArchive:
-    """A snapshot packed as one uncompressed tar: same tree, same bytes."""
+    """A snapshot packed as one uncompressed tar: same tree, same bytes.
+
+    `commit` and `root` are the snapshot's own, for `IPYMLOPS_COMMIT` and for editable installs of the live tree.
+    """
 
     tree: str
     path: Path
     sha256: str
     bytes: int
+    commit: str | None = None
+    root: str | None = None
 
 
 @dataclass(frozen=True)
