@@ -1,0 +1,172 @@
+"""The card of a job: made once from what is known, then rendered as text and as HTML."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ipymlops.display import sent
+from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Lines, Notes, Step, Steps, View
+from ipymlops.display.looks import CAUSES, Tone, badge, look_of
+from ipymlops.display.plain import log_text, shortened
+from ipymlops.display.units import age, clock_time, duration, figure, moment, usd
+from ipymlops.job import EndReason, Job, JobState
+from ipymlops.spec import Intent
+
+TRACEBACK_LINES = 12
+METRICS = 12
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the card of one job is made from.
+
+    Attributes:
+        now: Ages are counted to here.
+        hints: Sentences that belong to this submit.
+        tail: The last lines of the log, raw.
+        door: How commands are called where the card is read: `%mlops` or `ipymlops`.
+    """
+
+    job: Job
+    now: datetime
+    intent: Intent | None = None
+    hints: tuple[str, ...] = ()
+    tail: tuple[bytes, ...] = ()
+    last_output_at: datetime | None = None
+    door: str = "ipymlops"
+
+    def view(self) -> View:
+        blocks = (self._heading(), *self._failure(), self._steps(), self._facts(), *self._notes(), *self._tail())
+        return View(blocks, self._tone())
+
+    def outcome(self) -> View:
+        """Only what a final state adds to a card that was shown before."""
+        return View((self._heading(), *self._failure(), self._steps(), *_metrics_only(self.job)), self._tone())
+
+    def _tone(self) -> Tone:
+        return look_of(self.job.state).tone
+
+    def _heading(self) -> Heading:
+        return Heading(badge(self.job), self._tone(), self.job.name or str(self.job.id), _aside(self.job))
+
+    def _steps(self) -> Steps:
+        return Steps(tuple(_steps(self.job, self.now)))
+
+    def _facts(self) -> Facts:
+        rows = [*sent.facts(self.job, self.intent, self.now), *_progress(self.job, self.now, self.last_output_at)]
+        return Facts(tuple(rows))
+
+    def _failure(self) -> list[Block]:
+        return failure(self.job, self.door) if self._is_bad() else []
+
+    def _is_bad(self) -> bool:
+        return bool(self.job.error) or self.job.state == JobState.FAILED or self.job.end_reason == EndReason.TIMEOUT
+
+    def _notes(self) -> list[Block]:
+        warnings = self.intent.code.warnings if self.intent and self.intent.code else ()
+        notes = self.intent.plan.notes if self.intent else ()
+        groups = (Notes("warn", (*self.hints, *warnings)), Notes("dim", notes))
+        return [one for one in groups if one.sentences]
+
+    def _tail(self) -> list[Block]:
+        lines = tuple(Cell(log_text(line)) for line in self.tail)
+        more = f"all of it: {self.door} logs {self.job.number}"
+        return [Lines(f"last lines of the log ({more})", lines)] if lines else []
+
+
+def failure(job: Job, door: str) -> list[Block]:
+    """Cause, exit code, place in the user's own file, end of the traceback, next step."""
+    error: Mapping[str, Any] = job.error or {}
+    sentences = [_cause(job, error), *_place(error), *_part(error, "why"), f"next: {_next_step(job, error, door)}"]
+    trace = [Cell(line) for line in str(error.get("traceback") or "").rstrip().splitlines()[-TRACEBACK_LINES:]]
+    tone: Tone = "bad" if job.state == JobState.FAILED else "warn"
+    notes = Notes(tone, tuple(sentences))
+    return [notes, Lines("end of the traceback", tuple(trace))] if trace else [notes]
+
+
+def _cause(job: Job, error: Mapping[str, Any]) -> str:
+    cause = CAUSES[job.end_reason] if job.end_reason else ""
+    what = str(error.get("what") or "")
+    unknown = "the cause is unknown" if job.is_final else "not yet started"
+    parts = [part for part in (cause, what) if part] or [unknown]
+    return ": ".join(dict.fromkeys(parts)) + _exit_words(job.exit_code)
+
+
+def _exit_words(exit_code: int | None) -> str:
+    if exit_code is None:
+        return ""
+    names = {128 + one.value: one.name for one in signal.Signals}
+    return f" (exit code {exit_code}{', ' + names[exit_code] if exit_code in names else ''})"
+
+
+def _place(error: Mapping[str, Any]) -> list[str]:
+    if not error.get("file"):
+        return []
+    line = f", line {error['line']}" if error.get("line") else ""
+    return [f"in {error['file']}{line}"]
+
+
+def _part(error: Mapping[str, Any], name: str) -> list[str]:
+    return [str(error[name])] if error.get(name) else []
+
+
+def _next_step(job: Job, error: Mapping[str, Any], door: str) -> str:
+    if error.get("fix"):
+        return str(error["fix"])
+    if job.end_reason == EndReason.TIMEOUT:
+        return "give it more time with --max-runtime; checkpoints that were saved are kept"
+    if job.end_reason == EndReason.OUT_OF_MEMORY:
+        return f"use less memory (a smaller batch), or a larger machine; {door} logs {job.number} --tail 50"
+    return f"{door} logs {job.number} --tail 50"
+
+
+def _aside(job: Job) -> str:
+    number = [f"#{job.number}"] if job.number else []
+    detail = [shortened(job.detail, 160)] if job.detail and job.detail.casefold() != job.state.value else []
+    return " · ".join([*number, f"on {job.platform}", *detail])
+
+
+def _steps(job: Job, now: datetime) -> list[Step]:
+    steps = [Step("submitted", moment(job.created_at))]
+    last = job.created_at
+    if job.started_at:
+        steps.append(Step("started", clock_time(job.started_at, last), _gap(last, job.started_at)))
+        last = job.started_at
+    tone = look_of(job.state).tone
+    if job.ended_at:
+        return [*steps, Step(job.state.value, clock_time(job.ended_at, last), _gap(last, job.ended_at), tone)]
+    if job.is_final:
+        return [*steps, Step(job.state.value, "", "", tone)]
+    return [*steps, Step(job.state.value, "", f"{_gap(last, now)} so far", tone)]
+
+
+def _gap(before: datetime, after: datetime) -> str:
+    return duration((after - before).total_seconds())
+
+
+def _progress(job: Job, now: datetime, last_output_at: datetime | None) -> list[Fact]:
+    rows = list(_metrics(job))
+    if last_output_at and not job.is_final:
+        rows.append(Fact("Output", f"last output {age(last_output_at, now)}"))
+    if job.cost_usd is not None and job.usd_per_hour:
+        rows.append(Fact("Cost", usd(job.cost_usd)))
+    if job.url:
+        rows.append(Fact("Console", job.url, url=job.url))
+    return rows
+
+
+def _metrics(job: Job) -> list[Fact]:
+    if not job.metrics:
+        return []
+    shown = [f"{shortened(name, 60)} {figure(float(value))}" for name, value in list(job.metrics.items())[:METRICS]]
+    more = [f"and {len(job.metrics) - METRICS} more"] if len(job.metrics) > METRICS else []
+    return [Fact("Metrics", " · ".join([*shown, *more]), tone="strong")]
+
+
+def _metrics_only(job: Job) -> list[Block]:
+    rows = _metrics(job)
+    return [Facts(tuple(rows))] if rows else []

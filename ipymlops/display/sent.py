@@ -1,0 +1,127 @@
+"""What a job was made from, as facts of its card: command, code, what was left out, where, price and cap."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from datetime import datetime
+
+from ipymlops.display.blocks import Fact
+from ipymlops.display.plain import shortened
+from ipymlops.display.units import count, duration, size, usd
+from ipymlops.job import Job
+from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, Intent, LeftOut, Plan, Snapshot
+
+COMMAND_LENGTH, COMMAND_WORDS = 600, 200
+TIMES = "\u00d7"
+NAMED = 3
+LISTED = 20
+
+
+def facts(job: Job, intent: Intent | None, now: datetime) -> Iterator[Fact]:
+    """The facts of a job; those of the snapshot and the plan only where its intent is known."""
+    if job.script or job.argv:
+        yield command(job.script, job.argv)
+    if intent and intent.code:
+        yield from code(intent.code)
+    elif job.commit:
+        yield Fact("Code", _commit(job.commit, job.branch) + (", with uncommitted changes" if job.dirty else ""))
+    if job.platform != "local" or job.machine_type or job.accelerator or job.nodes > 1:
+        yield where(_plan_of(job, intent))
+    yield price(_plan_of(job, intent), _spent(job, now))
+
+
+def command(script: str | None, argv: tuple[str, ...]) -> Fact:
+    """The script and its words as a shell would read them; thousands of words are counted, not shown."""
+    words = (*([script] if script and not script.startswith("-m ") else []), *argv[:COMMAND_WORDS])
+    start = f"{script} " if script and script.startswith("-m ") else ""
+    text = shortened((start + shlex.join(words)).rstrip(), COMMAND_LENGTH)
+    is_cut = len(argv) > COMMAND_WORDS or text.endswith("…")
+    return Fact("Command", text + (f" ({count(len(argv), 'argument')} in all)" if is_cut else ""), tone="code")
+
+
+def code(snapshot: Snapshot) -> Iterator[Fact]:
+    yield Fact("Code", _code_words(snapshot), more=_listed(snapshot.changed) if len(snapshot.changed) > NAMED else ())
+    yield Fact("Sent", f"{count(snapshot.files, 'file')}, {size(snapshot.bytes)}")
+    if snapshot.left_out:
+        yield left_out(snapshot.left_out)
+
+
+def left_out(rows: tuple[LeftOut, ...]) -> Fact:
+    """What stayed behind, the biggest first, each with the rule that left it out."""
+    biggest = sorted(rows, key=lambda one: -one.bytes)
+    named = "; ".join(_left_out_words(one) for one in biggest[:NAMED])
+    more = _listed(tuple(_left_out_words(one) for one in biggest)) if len(rows) > NAMED else ()
+    total = size(sum(one.bytes for one in rows))
+    return Fact("Left out", f"{count(len(rows), 'path')}, {total}: {named}", more=more)
+
+
+def where(plan: Plan) -> Fact:
+    gpus = f"{plan.accelerator_count} {TIMES} {plan.accelerator}" if plan.accelerator else ""
+    if plan.accelerator and 0 < plan.asked_count < plan.accelerator_count:
+        gpus += f" ({plan.asked_count} asked for)"
+    nodes = count(plan.nodes, "node") if plan.nodes > 1 else ""
+    image = f"image {plan.image}" if plan.image else ""
+    parts = [part for part in (plan.platform, plan.machine_type, gpus, nodes, image) if part]
+    return Fact("Where", " · ".join(parts))
+
+
+def price(plan: Plan, spent: str = "") -> Fact:
+    """Price per hour and the most it can cost; where no price is known, the most time it can take."""
+    time = duration(plan.max_runtime_s)
+    if plan.usd_per_hour is None:
+        cap = f"at most {time}" + (f" and {usd(plan.max_cost_usd)}" if plan.max_cost_usd is not None else "")
+        return Fact("Limit", cap)
+    if plan.usd_per_hour == 0:
+        return Fact("Price", f"free · at most {time}")
+    most = plan.usd_per_hour * plan.max_runtime_s / 3600
+    if plan.max_cost_usd is not None:
+        most = min(most, plan.max_cost_usd)
+    dated = f" (price of {plan.price_as_of})" if plan.price_as_of else ""
+    words = f"{usd(plan.usd_per_hour)} per hour{dated} · at most {usd(most)} ({time}){spent}"
+    return Fact("Price", words, tone="strong")
+
+
+def _spent(job: Job, now: datetime) -> str:
+    if job.is_final or not job.usd_per_hour or not job.started_at:
+        return ""
+    hours = max(0.0, (now - job.started_at).total_seconds()) / 3600
+    return f" · {usd(job.usd_per_hour * hours)} so far"
+
+
+def _plan_of(job: Job, intent: Intent | None) -> Plan:
+    if intent:
+        return intent.plan
+    return Plan(
+        job.platform,
+        machine_type=job.machine_type,
+        accelerator=job.accelerator,
+        accelerator_count=job.accelerator_count,
+        nodes=job.nodes,
+        usd_per_hour=job.usd_per_hour,
+        max_runtime_s=job.max_runtime_s or DEFAULT_MAX_RUNTIME_S,
+    )
+
+
+def _code_words(snapshot: Snapshot) -> str:
+    if snapshot.commit is None:
+        return "no commit yet" if snapshot.git_dir else f"the folder {snapshot.root} (no repository)"
+    base = _commit(snapshot.commit, snapshot.branch)
+    if not snapshot.changed:
+        return base + (", with uncommitted changes" if snapshot.dirty else ", nothing changed since")
+    named = ", ".join(snapshot.changed[:NAMED])
+    rest = f" and {len(snapshot.changed) - NAMED} more" if len(snapshot.changed) > NAMED else ""
+    return f"{base} + {count(len(snapshot.changed), 'file')} changed: {named}{rest}"
+
+
+def _commit(commit: str, branch: str | None) -> str:
+    return f"{commit[:7]} on {branch}" if branch else f"{commit[:7]} (detached)"
+
+
+def _left_out_words(one: LeftOut) -> str:
+    return f"{shortened(one.path, 120)} {size(one.bytes)} ({shortened(one.rule, 120)})"
+
+
+def _listed(rows: tuple[str, ...]) -> tuple[str, ...]:
+    more = (f"and {len(rows) - LISTED} more",) if len(rows) > LISTED else ()
+    return (*rows[:LISTED], *more)

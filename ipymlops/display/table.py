@@ -1,0 +1,120 @@
+"""Results that are lists: jobs, files, checks, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Notes, Table
+from ipymlops.display.looks import CAUSES, Tone, badge, look_of
+from ipymlops.display.plain import shortened
+from ipymlops.display.sent import TIMES
+from ipymlops.display.units import age, count, duration, figure, size, usd
+from ipymlops.job import EndReason, Job
+from ipymlops.platforms.base import Check
+from ipymlops.verbs.results import ArtifactList, DoctorReport, JobList, SettingRow, SettingTable
+
+MOST_ROWS = 200
+CHECK_LOOKS: dict[str, tuple[str, Tone]] = {
+    "ok": ("✓ ok", "good"),
+    "warn": ("! warn", "warn"),
+    "fail": ("✗ fail", "bad"),
+    "unknown": ("? unknown", "dim"),
+}
+
+
+def jobs(result: JobList, door: str) -> tuple[Block, ...]:
+    """The newest 200 jobs, then what could not be asked."""
+    shown = result.jobs[:MOST_ROWS]
+    rows = tuple(_job_row(job, result.as_of) for job in shown)
+    blocks: list[Block] = [Table(("#>", "state", "name", "where", "submitted", "took>", "cost>", "last values"), rows)]
+    if not shown:
+        blocks = [Notes("dim", (f"no jobs; start one with {door} train SCRIPT.py",))]
+    if len(result.jobs) > MOST_ROWS:
+        rest = len(result.jobs) - MOST_ROWS
+        blocks.append(Notes("dim", (f"and {count(rest, 'older job')}: narrow with a word, {door} jobs WORD",)))
+    errors = tuple(_error_words(error) for error in result.errors)
+    return (*blocks, Notes("warn", errors)) if errors else tuple(blocks)
+
+
+def artifacts(result: ArtifactList, door: str) -> tuple[Block, ...]:
+    total = f"{count(len(result.files), 'file')}, {size(sum(one.bytes for one in result.files))}"
+    done = f"written to {result.to}" if result.to else f"fetch with {door} artifacts {result.job.number} --to DIR"
+    heading = Heading("✓" if result.to else "▤", "good" if result.to else "live", f"files of {result.job.name}", total)
+    rows = tuple((Cell(one.path), Cell(size(one.bytes))) for one in result.files[:MOST_ROWS])
+    rest = len(result.files) - MOST_ROWS
+    more = (f"and {count(rest, 'more file')}: narrow with a GLOB",) if rest > 0 else ()
+    if not rows:
+        return heading, Notes("dim", ("no files there (yet)",))
+    return heading, Table(("file", "size>"), rows), Notes("dim", (*more, done))
+
+
+def checks(result: DoctorReport) -> tuple[Block, ...]:
+    """Every check with what mends it, then what `setup` wrote."""
+    tone: Tone = "good" if result.is_ok else "bad"
+    word = "✓ ready" if result.is_ok else "✗ not ready"
+    rows = tuple(row for check in result.checks for row in _check_rows(check))
+    written = tuple(Fact(key, f"{value}   in {file}") for key, value, file in result.written)
+    blocks: list[Block] = [Heading(word, tone, result.title or "doctor")]
+    blocks += [Table(("", "check", "what"), rows)] if rows else []
+    return (*blocks, Facts(written)) if written else tuple(blocks)
+
+
+def settings(result: SettingTable) -> Table:
+    return Table(("setting", "value", "from", "what it does"), tuple(_setting_row(row) for row in result.rows))
+
+
+def _job_row(job: Job, now: datetime) -> tuple[Cell, ...]:
+    look = look_of(job.state)
+    gpus = f"{job.accelerator_count} {TIMES} {job.accelerator}" if job.accelerator else job.machine_type or ""
+    cost = usd(job.cost_usd) if job.cost_usd else ""
+    return (
+        Cell(str(job.number), "dim"),
+        Cell(badge(job) + _cause(job), look.tone),
+        Cell(shortened(job.name, 60), "strong"),
+        Cell(f"{job.platform} {gpus}".strip()),
+        Cell(age(job.created_at, now), "dim"),
+        Cell(_took(job, now)),
+        Cell(cost),
+        Cell(_last_values(job)),
+    )
+
+
+def _cause(job: Job) -> str:
+    if job.end_reason in (None, EndReason.USER):
+        return ""
+    if job.end_reason == EndReason.EXIT_CODE:
+        return "" if job.exit_code is None else f" (exit code {job.exit_code})"
+    return f" ({CAUSES[job.end_reason]})"
+
+
+def _took(job: Job, now: datetime) -> str:
+    if job.duration_s is not None:
+        return duration(job.duration_s)
+    if job.started_at is None or job.is_final:
+        return ""
+    return f"{duration((now - job.started_at).total_seconds())}…"
+
+
+def _last_values(job: Job) -> str:
+    values = [f"{shortened(name, 24)} {figure(float(value))}" for name, value in list(job.metrics.items())[:3]]
+    return " · ".join(values)
+
+
+def _error_words(error: dict[str, str]) -> str:
+    parts = [error.get("platform", ""), error.get("what", ""), error.get("why", "")]
+    fix = f" (fix: {error['fix']})" if error.get("fix") else ""
+    return ": ".join(part for part in parts if part) + fix
+
+
+def _check_rows(check: Check) -> Iterator[tuple[Cell, ...]]:
+    word, tone = CHECK_LOOKS[check.status]
+    why = f": {check.why}" if check.why else ""
+    yield Cell(word, tone), Cell(check.id, "dim"), Cell(check.what + why)
+    if check.fix:
+        yield Cell(""), Cell("fix", "dim"), Cell(check.fix, "code")
+
+
+def _setting_row(row: SettingRow) -> tuple[Cell, ...]:
+    value = Cell("not set", "dim") if row.value is None else Cell(row.value, "strong")
+    return Cell(row.key), value, Cell(row.source, "dim"), Cell(row.help, "dim")

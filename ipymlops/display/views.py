@@ -1,0 +1,154 @@
+"""Which blocks each result shows: one function per type, for text and HTML alike."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from functools import singledispatch
+
+from ipymlops.display import sent, table
+from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Lines, Notes, View
+from ipymlops.display.card import Card
+from ipymlops.display.looks import Tone
+from ipymlops.display.plain import log_text
+from ipymlops.display.units import count, size
+from ipymlops.job import Job
+from ipymlops.spec import Plan, Snapshot
+from ipymlops.verbs.results import (
+    ArtifactList,
+    Checkout,
+    Difference,
+    DoctorReport,
+    HelpText,
+    JobDetails,
+    JobList,
+    LogLines,
+    PlanReport,
+    SettingTable,
+)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads: the time ages are counted to, and how commands are called there (`%mlops` or `ipymlops`)."""
+
+    now: datetime
+    door: str = "ipymlops"
+
+
+@singledispatch
+def view_of(result: object, _reader: Reader) -> View:
+    """The blocks of a verb's result; None shows nothing, and what we do not know shows as its text."""
+    lines = () if result is None else _cells(str(result))
+    return View((Lines("", lines),) if lines else (), has_frame=False)
+
+
+@view_of.register
+def _(result: Job, reader: Reader) -> View:
+    return Card(result, reader.now, door=reader.door).view()
+
+
+@view_of.register
+def _(result: JobDetails, reader: Reader) -> View:
+    intent, job = result.intent, result.job
+    view = Card(job, reader.now, intent, last_output_at=result.last_output_at, door=reader.door).view()
+    return View((*view.blocks, Facts(tuple(_details(job)))), view.tone)
+
+
+@view_of.register
+def _(result: JobList, reader: Reader) -> View:
+    return View(table.jobs(result, reader.door), has_frame=False)
+
+
+@view_of.register
+def _(result: PlanReport, _reader: Reader) -> View:
+    spec, plan, code = result.intent.spec, result.intent.plan, result.intent.code
+    rows = [sent.command(spec.script, spec.argv)] if spec.script or spec.argv else []
+    rows += sent.code(code) if code else ()
+    rows += [Fact("To send", _to_send(result.to_send_bytes))] if code else []
+    rows += [sent.where(plan), sent.price(plan)]
+    return View((_plan_heading(plan), Facts(tuple(rows)), *_plan_notes(result, code), *_request(plan)), "live")
+
+
+@view_of.register
+def _(result: LogLines, _reader: Reader) -> View:
+    with_rank = len({line.node for line in result.lines}) > 1
+    lines = [(f"[{one.node}] " if with_rank else "") + log_text(one.text) for one in result.lines]
+    return View((Lines("", tuple(Cell(line) for line in lines)),), has_frame=False)
+
+
+@view_of.register
+def _(result: ArtifactList, reader: Reader) -> View:
+    return View(table.artifacts(result, reader.door), has_frame=False)
+
+
+@view_of.register
+def _(result: Difference, _reader: Reader) -> View:
+    blocks: list[Block] = [Heading("±", "live", f"{result.left} → {result.right}")]
+    for title, rows in result.sections:
+        lines = tuple(Cell(row, _diff_tone(row)) for row in rows)
+        blocks.append(Lines(title, lines or (Cell("no difference", "dim"),)))
+    if not result.sections:
+        blocks.append(Notes("dim", ("no difference",)))
+    return View(tuple(blocks), has_frame=False)
+
+
+@view_of.register
+def _(result: Checkout, _reader: Reader) -> View:
+    title = f"{result.job.name}'s code is in {result.path}"
+    return View((Heading("✓", "good", title, count(result.files, "file")),), has_frame=False)
+
+
+@view_of.register
+def _(result: DoctorReport, _reader: Reader) -> View:
+    return View(table.checks(result), has_frame=False)
+
+
+@view_of.register
+def _(result: SettingTable, _reader: Reader) -> View:
+    return View((table.settings(result),), has_frame=False)
+
+
+@view_of.register
+def _(result: HelpText, _reader: Reader) -> View:
+    return View((Lines("", _cells(result.text)),), has_frame=False)
+
+
+def _plan_heading(plan: Plan) -> Heading:
+    return Heading("◇ plan", "live", f"would run on {plan.platform}", "nothing was sent or started")
+
+
+def _plan_notes(report: PlanReport, code: Snapshot | None) -> list[Block]:
+    warnings = (*report.hints, *(code.warnings if code else ()))
+    groups = (Notes("warn", warnings), Notes("dim", report.intent.plan.notes))
+    return [one for one in groups if one.sentences]
+
+
+def _request(plan: Plan) -> list[Block]:
+    if not plan.request:
+        return []
+    text = json.dumps(plan.request, indent=2, ensure_ascii=False, default=str)
+    return [Lines("the plain request to the platform", _cells(text), is_folded=True)]
+
+
+def _to_send(count_bytes: int) -> str:
+    return size(count_bytes) if count_bytes else "nothing: the platform has this code already"
+
+
+def _details(job: Job) -> list[Fact]:
+    labels = " · ".join(f"{key}={value}" for key, value in job.labels.items())
+    tree = job.tree or ""
+    rows = [("Id", str(job.id)), ("Tree", tree), ("User", job.user or ""), ("Labels", labels)]
+    return [Fact(label, value, "dim") for label, value in rows if value]
+
+
+def _diff_tone(row: str) -> Tone:
+    if row.startswith(("+++", "---", "diff ", "index ")):
+        return "strong"
+    tones: dict[str, Tone] = {"+": "good", "-": "bad", "@": "live"}
+    return tones.get(row[:1], "")
+
+
+def _cells(text: str) -> tuple[Cell, ...]:
+    return tuple(Cell(line) for line in text.rstrip("\n").split("\n")) if text else ()
