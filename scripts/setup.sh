@@ -47,7 +47,7 @@ elif [ -n "$made" ] && [ "${made#"$place"}" = "$made" ]; then
 fi
 [ -x "$venv/bin/pip" ] || make_venv "$python"
 rm -f "$stamp"
-[ -x "$venv/bin/uv" ] || "$venv/bin/pip" install --quiet --disable-pip-version-check uv
+[ -x "$venv/bin/uv" ] || "$venv/bin/pip" install --quiet --disable-pip-version-check --constraint constraints.txt uv
 "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --group dev --editable '.[all]' \
   --constraint constraints.txt --build-constraint constraints.txt
 echo "$wanted" >"$stamp"

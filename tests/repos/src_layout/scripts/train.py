@@ -1,0 +1,3 @@
+from lab.model import WEIGHT
+
+print("weight", WEIGHT, flush=True)
