@@ -15,7 +15,6 @@ from ipymlops.display.blocks import View
 from ipymlops.display.card import Card
 from ipymlops.display.looks import badge, look_of
 from ipymlops.display.plain import plain
-from ipymlops.display.text import view_text
 from ipymlops.job import Job, JobState, LogLine
 from ipymlops.spec import Intent, JobId
 
@@ -89,6 +88,8 @@ class TerminalScreen:
             _leave(self._stderr)
 
     def _painted(self, view: View, job: Job) -> str:
+        from ipymlops.display.text import view_text
+
         text, sign = view_text(view), badge(job)
         code = SGR.get(look_of(job.state).tone)
         if not code or os.environ.get("NO_COLOR") or not self._stderr.isatty():

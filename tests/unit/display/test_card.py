@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ipymlops.display.card import Card
+from ipymlops.display.looks import COLOURS, LOOKS
+from ipymlops.display.text import view_text
+from ipymlops.job import EndReason, JobState
+
+
+@pytest.fixture
+def shown(job, intent, now):
+    """The text of the card of the job with these changes."""
+
+    def text(*, with_intent=True, tail=(), hints=(), last_output_at=None, door="ipymlops", **changes):
+        one = replace(job, **changes)
+        card = Card(one, now, intent if with_intent else None, hints, tail, last_output_at, door)
+        return view_text(card.view())
+
+    return text
+
+
+def test_the_card_says_what_was_sent_and_what_was_not(shown):
+    text = shown()
+    assert "1125fd2 on main + 4 files changed: a.py, b.py, c.py and 1 more" in text
+    assert "42 files, 1.3 MB" in text
+    assert "2 paths, 3.2 GB: data/big.bin 3.2 GB (.gitignore:3); small 2.0 kB (.ipymlopsignore:1)" in text
+    assert "! x.bin is a pointer, its content is not here" in text
+
+
+def test_the_card_says_where_and_for_how_much_at_most(shown):
+    text = shown()
+    assert "docker · big-8 · 8 \u00d7 a100 (2 asked for) · image python:3.12" in text
+    assert "$3.06 per hour (price of 2026-11-20) · at most $73.44 (24 h) · $0.21 so far" in text
+
+
+def test_a_cap_in_money_bounds_the_most_it_can_cost(job, intent, now):
+    capped = replace(intent, plan=replace(intent.plan, max_cost_usd=50.0))
+    assert "at most $50.00" in view_text(Card(job, now, capped).view())
+
+
+def test_without_a_price_the_time_limit_stands(job, intent, now):
+    plan = replace(intent.plan, usd_per_hour=None, max_runtime_s=7200)
+    text = view_text(Card(replace(job, usd_per_hour=None), now, replace(intent, plan=plan)).view())
+    assert "Limit       at most 2 h" in text
+    assert "$" not in text
+
+
+def test_the_timeline_grows_in_place(shown, job):
+    assert "submitted 2026-12-01 03:00:00 UTC → queued (4 min 15 s so far)" in shown(
+        state=JobState.QUEUED, started_at=None
+    )
+    assert "→ started 03:00:03 (3 s) → running (4 min 12 s so far)" in shown()
+    ended = job.started_at + timedelta(minutes=2)
+    assert "→ started 03:00:03 (3 s) → succeeded 03:02:03 (2 min)" in shown(state=JobState.SUCCEEDED, ended_at=ended)
+
+
+def test_a_failure_names_cause_exit_code_place_and_next_step(shown):
+    trace = "Traceback (most recent call last):\n  File 'train.py', line 12\nValueError: bad lr"
+    error = {"what": "ValueError: bad lr", "why": "", "fix": "", "file": "train.py", "line": 12, "traceback": trace}
+    text = shown(state=JobState.FAILED, end_reason=EndReason.EXIT_CODE, exit_code=1, error=error, door="%mlops")
+    assert "✗ the script failed: ValueError: bad lr (exit code 1)" in text
+    assert "✗ in train.py, line 12" in text
+    assert "✗ next: %mlops logs 7 --tail 50" in text
+    assert "│ ValueError: bad lr" in text
+
+
+def test_a_failure_without_any_detail_still_names_a_cause_and_a_next_step(shown):
+    text = shown(state=JobState.FAILED, end_reason=EndReason.OUT_OF_MEMORY, exit_code=137)
+    assert "out of memory (exit code 137, SIGKILL)" in text
+    assert "larger machine" in text
+    assert "the cause is unknown" in shown(state=JobState.FAILED)
+
+
+def test_a_fix_that_came_with_the_error_is_the_next_step(shown):
+    assert "next: do this" in shown(state=JobState.FAILED, error={"what": "no", "why": "so", "fix": "do this"})
+
+
+def test_a_queued_job_says_why_it_waits(shown):
+    error = {"what": "8 x a100 refused", "why": "the limit is 0", "fix": "raise the quota"}
+    text = shown(state=JobState.QUEUED, started_at=None, error=error)
+    assert "○ queued" in text
+    assert "8 x a100 refused" in text
+    assert "raise the quota" in text
+
+
+def test_a_quiet_job_says_how_long_it_was_quiet(shown, now):
+    assert "last output 42 s ago" in shown(last_output_at=now - timedelta(seconds=42))
+    assert "last output" not in shown(last_output_at=now, state=JobState.STOPPED)
+
+
+def test_hints_stand_on_the_card(shown):
+    hint = "train.py has no --learning-rte; did you mean --learning-rate?"
+    assert f"! {hint}" in shown(hints=(hint,))
+
+
+def test_the_tail_is_readable_and_leads_to_the_whole_log(shown):
+    text = shown(tail=(b"\x1b[31m 1%\r 2%\x1b[0m", b"\xff"))
+    assert "all of it: ipymlops logs 7" in text
+    assert "│  2%" in text
+    assert "\x1b" not in text
+
+
+def test_ten_thousand_arguments_are_counted_not_shown(shown):
+    text = shown(argv=tuple(str(number) for number in range(10_000)))
+    assert "(10,000 arguments in all)" in text
+    assert len(text) < 4000
+
+
+def test_arguments_are_quoted_as_a_shell_reads_them(shown):
+    assert "train.py '' 'a b' '$x' '{y}'" in shown(argv=("", "a b", "$x", "{y}"))
+    assert "-m pkg.mod --x" in shown(script="-m pkg.mod", argv=("--x",))
+
+
+def test_a_job_that_somebody_else_started_has_a_card_too(shown):
+    text = shown(with_intent=False)
+    assert "1125fd2 on main, with uncommitted changes" in text
+    assert "Sent" not in text
+
+
+def test_every_state_has_its_own_icon_and_a_colour():
+    assert set(LOOKS) == set(JobState)
+    assert len({look.icon for look in LOOKS.values()}) == len(JobState)
+    assert all(look.tone in COLOURS for look in LOOKS.values())
+
+
+@pytest.mark.parametrize("colour", COLOURS.values())
+@pytest.mark.parametrize("background", ["#ffffff", "#111111"])
+def test_every_colour_is_legible_on_light_and_dark(colour, background):
+    light, dark = sorted([_luminance(colour), _luminance(background)], reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 3.0
+
+
+def _luminance(colour):
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
