@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The environment in .venv: Python 3.10 or newer, and everything in constraints.txt. Does nothing where it is up to date.
-# PYTHON=/path/to/python3.13 chooses the interpreter; without it the first new enough one on PATH is taken.
+# PYTHON=/path/to/python3.13 chooses the interpreter; without it .venv keeps its own, else the first one on PATH is taken.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV
@@ -9,7 +9,7 @@ stamp=$venv/.setup-done
 
 chosen_python() {
   local candidate
-  for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10 python}; do
+  for candidate in ${PYTHON:-$venv/bin/python python3 python3.13 python3.12 python3.11 python3.10 python}; do
     if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1; then
       base_of "$candidate"
       return
