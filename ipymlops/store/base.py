@@ -38,7 +38,12 @@ class Store(ABC):
     - The intent is written in the same transaction as the job: there is never one without the other.
     - `update` is one atomic read, change and write; a final state never changes again.
     - Newest first, by number.
+    - A record is given back as it was written, bytes that are no UTF-8 (`\\udcXX`) included.
+    - `find` agrees with the plain predicate (`ipymlops.store.words.matches`).
     """
+
+    notices: list[str]
+    """What the user should be told once (a damaged file was rebuilt); the front door prints and clears it."""
 
     @abstractmethod
     def add(self, job: Job, intent: Intent | None = None, *, stem: str = "", again: bool = True) -> tuple[Job, bool]:
