@@ -1,0 +1,198 @@
+"""The order of acts of one attempt: lock, attempt, secrets, code, folders, script, end, result."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+
+from ipymlops.runtime import config as configs
+from ipymlops.runtime.config import LaunchConfig
+from ipymlops.runtime.environment import lead_to_snapshot, variables
+from ipymlops.runtime.folders import make_folders
+from ipymlops.runtime.logfile import LogFile
+from ipymlops.runtime.memory import kills
+from ipymlops.runtime.problem import EXIT_BAD_CONFIG, EXIT_HELD, EXIT_PLATFORM_ERROR, LaunchProblem, error_json
+from ipymlops.runtime.process import NotStarted, adopt_orphans, start
+from ipymlops.runtime.pump import Pump
+from ipymlops.runtime.signals import Signals
+from ipymlops.runtime.state import Attempt, State, boot_clock, new_attempt, steady_time
+from ipymlops.runtime.supervise import Supervisor
+from ipymlops.runtime.unpack import unpack
+
+SECRETS_TIMEOUT_S = 60.0
+EXIT_TERMINATED = 143
+
+
+class Act(NamedTuple):
+    """What the acts share. `deadline` is a time of `boot_clock`, `ends_at` the same in UTC epoch seconds."""
+
+    config: LaunchConfig
+    state: State
+    attempt: Attempt
+    signals: Signals
+    log: LogFile
+    deadline: float
+    ends_at: float
+
+
+def main(words: List[str]) -> int:
+    """Run the attempt that a configuration file describes; gives the script's exit code, or one of ours."""
+    try:
+        with open(words[1], encoding="utf-8") as file:
+            raw = json.load(file)
+        state = State(raw["state_dir"])
+    except (IndexError, OSError, ValueError, KeyError, TypeError) as error:
+        print("launcher: no configuration: {!r}; usage: launcher.pyz CONFIG.json".format(error), file=sys.stderr)
+        return EXIT_BAD_CONFIG
+    lock = state.hold()
+    if lock is None:
+        print("launcher: another one holds {}".format(state.path("alive.lock")), file=sys.stderr)
+        return EXIT_HELD
+    if raw.get("attempt_policy", "once") != "again":
+        earlier = _earlier_exit_code(state)
+        if earlier is not None:
+            return earlier
+    return _attempt(raw, state)
+
+
+def _earlier_exit_code(state: State) -> Optional[int]:
+    """A job that runs once has run: what it ended with. None if it never began."""
+    result = state.result()
+    if result is not None:
+        return int(result["exit_code"])
+    if state.attempt() is not None:
+        print("launcher: an attempt was made before and left no result; it is not repeated", file=sys.stderr)
+        return EXIT_PLATFORM_ERROR
+    return None
+
+
+def _attempt(raw: Mapping[str, Any], state: State) -> int:
+    signals = Signals()
+    now = steady_time()
+    attempt = new_attempt(now())
+    result: Dict[str, Any] = {}
+    try:
+        state.begin(attempt)
+        result = _acts(raw, state, attempt, signals)
+    except NotStarted as problem:
+        result = _failed(problem.exit_code, "exit_code", problem.to_json())
+    except LaunchProblem as problem:
+        result = _failed(EXIT_PLATFORM_ERROR, "platform_error", problem.to_json())
+    except Exception as error:  # noqa: BLE001 - whatever it is, a job without a result would be a riddle
+        result = _failed(EXIT_PLATFORM_ERROR, "platform_error", _own_failure(error))
+    times = {"attempt": attempt.attempt, "started_at": attempt.started_at, "ended_at": now()}
+    state.finish({"metrics": {}, "notes": [], **result, **times})
+    return int(result["exit_code"])
+
+
+def _acts(raw: Mapping[str, Any], state: State, attempt: Attempt, signals: Signals) -> Dict[str, Any]:
+    config = configs.from_json(raw)
+    ends_at = attempt.started_at + config.max_runtime_s if config.deadline is None else config.deadline
+    log = LogFile(config.log_path, steady_time())
+    act = Act(config, state, attempt, signals, log, boot_clock() + ends_at - steady_time()(), ends_at)
+    secrets = _secrets(config)
+    if config.archive:
+        kept = [config.archive.path, config.state_dir, config.output_dir, config.live_root or config.state_dir]
+        unpack(config.archive, config.root, kept)
+    workdir = make_folders(config)
+    env = variables(config, secrets, ends_at)
+    notes = _lead_to_snapshot(config, env)
+    early = _early_end(act)
+    if early is not None:
+        return early
+    return _run(act, secrets, workdir, env, notes)
+
+
+def _run(
+    act: Act, secrets: Mapping[str, str], workdir: bytes, env: Dict[bytes, bytes], notes: List[str]
+) -> Dict[str, Any]:
+    config = act.config
+    adopt_orphans()
+    pump = _pump(act, secrets)
+    before = kills()
+    script = start(configs.command(config, config.python or sys.executable), env, workdir)
+    act.state.write_attempt(act.attempt._replace(pgid=script.pid))
+    ended = Supervisor(script, pump, act.signals, act.deadline, config.stop_grace_s).run()
+    pump.finish()
+    # What only the end needs is loaded at the end: the script starts sooner.
+    from ipymlops.runtime import metrics, outcome
+
+    place = outcome.Place(config.job_id, config.root, os.fsdecode(workdir))
+    asked = act.state.stop_was_asked()
+    how = outcome.of_script(ended, pump.tail, place, asked=asked, before=before, after=kills())
+    values = metrics.last_values(metrics.records(act.state.metrics_path))
+    return {**how._asdict(), "metrics": metrics.to_json(values), "notes": [*notes, *ended.notes, *pump.notes]}
+
+
+def _early_end(act: Act) -> Optional[Dict[str, Any]]:
+    """The result of a job that was stopped, or out of time, before its script began."""
+    import signal
+
+    if act.state.stop_was_asked():
+        return _failed(EXIT_TERMINATED, "user", None, signal.SIGTERM)
+    what = "the script was not started"
+    if act.signals.has(signal.SIGTERM):
+        error = error_json(what, "the job was told to stop from outside (SIGTERM) before that")
+        return _failed(EXIT_TERMINATED, "exit_code", error, signal.SIGTERM)
+    if boot_clock() >= act.deadline:
+        error = error_json(what, "the job reached its time limit before that", "give it longer: --max-runtime 48h")
+        return _failed(EXIT_TERMINATED, "timeout", error, signal.SIGTERM)
+    return None
+
+
+def _secrets(config: LaunchConfig) -> Dict[str, str]:
+    if not config.secret_names:
+        return {}
+    line = b""
+    ends_at = boot_clock() + SECRETS_TIMEOUT_S
+    while not line.endswith(b"\n"):
+        if not select.select([0], [], [], max(0.0, ends_at - boot_clock()))[0]:
+            raise LaunchProblem("no secrets came on standard input", "waited {:.0f} s".format(SECRETS_TIMEOUT_S))
+        piece = os.read(0, 1 << 16)
+        if not piece:
+            break
+        line += piece
+    return configs.secrets_json(line, config.secret_names)
+
+
+def _pump(act: Act, secrets: Mapping[str, str]) -> Pump:
+    mask = scanner = file = None
+    if secrets:
+        from ipymlops.runtime.mask import Mask
+
+        mask = Mask(secrets.values())
+    if act.config.metric_patterns:
+        from ipymlops.runtime.metrics import MetricsFile, Scanner
+
+        file = MetricsFile(act.state.metrics_path)
+        scanner = Scanner(act.config.metric_patterns, file.add)
+    return Pump(act.log, mask, scanner, file)
+
+
+def _lead_to_snapshot(config: LaunchConfig, env: Dict[bytes, bytes]) -> List[str]:
+    if config.live_root is None or config.archive is None:
+        return []
+    from ipymlops.runtime.editable import redirection, site_folders
+
+    found = redirection(
+        config.live_root, config.root, site_folders(config.python, env), os.path.join(config.state_dir, "editable")
+    )
+    lead_to_snapshot(env, found.paths, config.live_root, config.root)
+    return list(found.notes)
+
+
+def _failed(
+    exit_code: int, end_reason: str, error: Optional[Dict[str, object]], signal: Optional[int] = None
+) -> Dict[str, Any]:
+    return {"exit_code": exit_code, "signal": signal, "end_reason": end_reason, "error": error}
+
+
+def _own_failure(error: BaseException) -> Dict[str, object]:
+    import traceback
+
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    what = "the launcher failed: {}: {}".format(type(error).__name__, error)
+    return error_json(what, "this is an error of ipymlops or of the machine, not of the script", traceback=text)

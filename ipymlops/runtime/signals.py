@@ -1,0 +1,46 @@
+"""Signals to the launcher, as something its loop can wait for."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import List
+
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Signals:
+    """Notes every signal that is the script's; none of them ends the launcher. `wakeup` is readable after one."""
+
+    def __init__(self) -> None:
+        self.wakeup, self._write_end = os.pipe()
+        os.set_blocking(self.wakeup, False)
+        os.set_blocking(self._write_end, False)
+        self._noted: List[int] = []
+        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        for number in PASSED_ON:
+            signal.signal(number, self._note)
+        # An ending child must wake the loop: without a handler there is no wake-up.
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        # Who started us may have blocked some, and both the mask and we would be inherited by the script.
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+    def has(self, number: int) -> bool:
+        """Whether this signal waits to be taken."""
+        return number in self._noted
+
+    def take(self) -> List[int]:
+        """The signals that came since the last time, in their order."""
+        self._drain()
+        noted, self._noted = self._noted, []
+        return noted
+
+    def _drain(self) -> None:
+        try:
+            while os.read(self.wakeup, 4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def _note(self, number: int, _frame: object) -> None:
+        self._noted.append(number)
