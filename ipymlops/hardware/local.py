@@ -1,0 +1,67 @@
+"""The GPUs of this machine, as its driver lists them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ipymlops.hardware.accelerators import Accelerator, accelerator_printed
+
+_QUERY = ("--query-gpu=index,name,memory.total", "--format=csv,noheader,nounits")
+_TIMEOUT_S = 10.0  # a hanging driver must not hang the notebook
+
+
+@dataclass(frozen=True)
+class LocalGpu:
+    """One GPU: its name in our table (or made from the driver's), the driver's own, and its number for the driver."""
+
+    name: str
+    title: str
+    memory_gib: int
+    index: int
+
+    def accelerator(self) -> Accelerator:
+        """As a row of the table, for `gpu.matches`; one we do not know has only its own name."""
+        return accelerator_printed(self.title) or Accelerator(self.name, self.title, self.memory_gib)
+
+
+def local_gpus(env: Mapping[str, str] | None = None, *, timeout_s: float = _TIMEOUT_S) -> tuple[LocalGpu, ...]:
+    """What nvidia-smi lists; empty without it, without a working driver, or if it does not answer in time.
+
+    Args:
+        env: Its PATH is searched; None means this process's.
+    """
+    env = os.environ if env is None else env
+    program = shutil.which("nvidia-smi", path=env.get("PATH", os.defpath))
+    if program is None:
+        return ()
+    try:
+        done = subprocess.run(
+            [program, *_QUERY],
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    lines = done.stdout.decode(errors="replace").splitlines() if done.returncode == 0 else []
+    return tuple(gpu for gpu in map(_gpu, lines) if gpu is not None)
+
+
+def _gpu(line: str) -> LocalGpu | None:
+    """`0, NVIDIA A10G, 23028`: the memory in MiB, "[N/A]" where it is shared with the processor."""
+    fields = [field.strip() for field in line.split(",")]
+    if len(fields) != 3 or not fields[0].isdigit():  # noqa: PLR2004 - what we asked for
+        return None
+    index, title, memory = fields
+    known = accelerator_printed(title)
+    if known is not None:
+        return LocalGpu(known.name, title, known.memory_gib, int(index))
+    gib = round(int(memory) / 1024) if memory.isdigit() else 0
+    return LocalGpu(re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-"), title, gib, int(index))
