@@ -13,12 +13,13 @@ from ipymlops.display.markup import EDGE, UI_FONT, Child, element, html, preform
 from ipymlops.display.views import Reader, view_of
 
 FRAME = (
-    f"font-family:{UI_FONT};font-size:13px;line-height:1.5;color:inherit;max-width:860px;"
+    f"font-family:{UI_FONT};font-size:13px;line-height:1.5;color:inherit;"
     "margin:4px 0;box-sizing:border-box;text-align:left;"
 )
 CELL = "padding:1px 14px 1px 0;border:0;text-align:left;vertical-align:top;background:transparent;font-size:13px;"
-GRID = "border-collapse:collapse;border:0;margin:6px 0 0;background:transparent;font-size:13px;"
+GRID = "border-collapse:collapse;border:0;color:inherit;margin:6px 0 0;background:transparent;font-size:13px;"
 WRAP = "max-width:none;white-space:normal;overflow-wrap:anywhere;"
+UNBROKEN = 40  # a cell of so many characters is not wrapped; a wide table scrolls
 SAFE_LINKS = ("https://", "http://")
 
 
@@ -36,7 +37,8 @@ def _edge(view: View) -> str:
     if not view.has_frame:
         return ""
     colour = COLOURS.get(view.tone, COLOURS["dim"])
-    return f"border:1px solid {EDGE};border-left:4px solid {colour};border-radius:6px;padding:8px 14px 10px;"
+    lines = f"border:1px solid {EDGE};border-left:4px solid {colour};border-radius:6px;"
+    return lines + "padding:8px 14px 10px;max-width:860px;"
 
 
 @singledispatch
@@ -112,7 +114,7 @@ def _label(text: str) -> Element:
 def _value(fact: Fact) -> Element:
     style = CELL + WRAP + toned(fact.tone)
     if fact.url and fact.url.startswith(SAFE_LINKS):
-        link = element("a", fact.value, href=fact.url, target="_blank", rel="noopener noreferrer")
+        link = element("a", fact.value, href=fact.url, target="_blank", rel="noopener noreferrer", style=toned("live"))
         return element("td", link, style=style)
     if fact.more:
         summary = element("summary", fact.value, style="cursor:pointer")
@@ -128,7 +130,8 @@ def _step(step: Step) -> list[Child]:
 
 
 def _cell(cell: Cell, right: str) -> Element:
-    return element("td", cell.text, style=CELL + "max-width:420px;" + toned(cell.tone) + right)
+    wrap = "white-space:nowrap;" if len(cell.text) <= UNBROKEN else "max-width:480px;overflow-wrap:anywhere;"
+    return element("td", cell.text, style=CELL + wrap + toned(cell.tone) + right)
 
 
 def _line(line: Cell) -> Child:
