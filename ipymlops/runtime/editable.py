@@ -51,9 +51,7 @@ def redirection(live_root: str, root: str, sites: Iterable[str], links: str) -> 
 def site_folders(python: Optional[str], env: Mapping[bytes, bytes]) -> List[str]:
     """The site-packages folders of the script's interpreter; that is asked only if it is another than ours."""
     if python is None or python == sys.executable:
-        import site
-
-        return [*site.getsitepackages(), site.getusersitepackages()]
+        return _own_site_folders()
     import json
     import subprocess
 
@@ -65,6 +63,15 @@ def site_folders(python: Optional[str], env: Mapping[bytes, bytes]) -> List[str]
         return [str(folder) for folder in json.loads(answer.stdout)]
     except (OSError, subprocess.SubprocessError, ValueError):
         return []  # a command that is no Python; what it is will show when it runs
+
+
+def _own_site_folders() -> List[str]:
+    """Ours, also where `-S` keeps Python from seeing that it is in a virtual environment."""
+    import site
+
+    venv = os.path.dirname(os.path.dirname(sys.executable))
+    prefixes = [venv] if os.path.exists(os.path.join(venv, "pyvenv.cfg")) else []
+    return [*site.getsitepackages([*prefixes, sys.prefix]), site.getusersitepackages()]
 
 
 def _pth_files(site: str) -> Iterator[Tuple[str, List[str]]]:

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import signal
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Pattern, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Pattern, Tuple
 
 MAX_LINE_BYTES = 1 << 20
 LIMIT_S = 0.5
@@ -32,12 +32,17 @@ def records(path: str) -> Iterator[Dict[str, Any]]:
     except FileNotFoundError:
         return
     with file:
-        is_start = True
-        for line in iter(lambda: file.readline(MAX_LINE_BYTES), b""):
-            record = _record(line) if is_start else None
-            is_start = line.endswith(b"\n")
-            if record is not None:
-                yield record
+        yield from records_of(file)
+
+
+def records_of(file: BinaryIO) -> Iterator[Dict[str, Any]]:
+    """The records from where an open file stands, which is the start of a line."""
+    is_start = True
+    for line in iter(lambda: file.readline(MAX_LINE_BYTES), b""):
+        record = _record(line) if is_start else None
+        is_start = line.endswith(b"\n")
+        if record is not None:
+            yield record
 
 
 def last_values(found: Iterable[Mapping[str, Any]]) -> Dict[str, float]:
