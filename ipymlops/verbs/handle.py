@@ -1,0 +1,98 @@
+"""A submitted job as a live object: its attributes are the newest record's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ipymlops.context import Context
+from ipymlops.job import Job
+from ipymlops.spec import JobId
+
+if TYPE_CHECKING:
+    from ipymlops.verbs.results import ArtifactList, JobDetails
+
+
+class JobHandle:
+    """What `job = %mlops train …` gives.
+
+    Reading an attribute reads the store (`job.state`, `job.metrics`, … : every attribute of `Job`); `record` is one
+    frozen reading, for several attributes of the same moment.
+    """
+
+    def __init__(self, job_id: JobId, context: Context) -> None:
+        self._id, self._context = job_id, context
+
+    @property
+    def id(self) -> JobId:
+        return self._id
+
+    @property
+    def record(self) -> Job:
+        return self._context.store.get(self._id)
+
+    def refresh(self) -> Job:
+        """Ask the platform first, then read."""
+        from ipymlops.verbs.chosen import newest
+
+        return newest(self.record, self._context)
+
+    def wait(self) -> JobHandle:
+        """Block until it is final. Raises `JobDidNotSucceed` if it did not succeed."""
+        self._run("wait", [self._id])
+        return self
+
+    def follow(self) -> JobHandle:
+        """Show the log until it ends; interrupting stops the following, not the job."""
+        self._run("logs", [self._id, "--follow"])
+        return self
+
+    def stop(self) -> JobHandle:
+        self._run("stop", [self._id])
+        return self
+
+    def logs(self, *words: str) -> None:
+        """Print the log; `words` as after `logs JOB`, for example `"--tail", "3"`."""
+        self._run("logs", [self._id, *words])
+
+    def show(self) -> JobDetails:
+        details: JobDetails = self._run("show", [self._id])
+        return details
+
+    def artifacts(self, *words: str) -> ArtifactList:
+        """List its files; `words` as after `artifacts JOB`: a pattern, `"--to", "results"`."""
+        files: ArtifactList = self._run("artifacts", [self._id, *words])
+        return files
+
+    def to_json(self) -> dict[str, Any]:
+        return self.record.to_json()
+
+    def _run(self, verb: str, words: Sequence[str]) -> Any:
+        from ipymlops.verbs.dispatch import dispatch
+
+        return dispatch([verb, *words], None, self._context)
+
+    def _ipython_display_(self) -> None:
+        self._context.screen.card(self.record, self._context.store.intent(self._id))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in Job.__dataclass_fields__ | _DERIVED:
+            raise AttributeError(f"a job has no {name!r}")
+        return getattr(self.record, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *Job.__dataclass_fields__, *_DERIVED})
+
+    def __repr__(self) -> str:
+        job = self.record
+        return f"<job {job.number} {job.name!r} on {job.platform}: {job.state.value}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JobHandle) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self._id)
+
+
+_DERIVED: dict[str, Any] = {"is_final": None, "duration_s": None, "cost_usd": None}
+"""The properties of `Job` that are worth an attribute."""

@@ -1,0 +1,145 @@
+"""From what a `train` line says to an intent: the script, the code, the place and the plan. Nothing is started here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ipymlops.context import Context
+from ipymlops.errors import UsageProblem
+from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, Intent, JobSpec, Plan, Snapshot
+from ipymlops.verbs.placing import Place, place_of
+from ipymlops.verbs.remedy import Put, WrongLine
+from ipymlops.verbs.script import Script, refuse_left_out, script_of
+from ipymlops.verbs.train_options import TrainOptions
+from ipymlops.verbs.variables import data_of, refuse_collisions, secrets_of, variables_of
+
+SHORTEST_CAP_S = 60
+"""A `--max-cost` that buys less than this is a slip."""
+
+
+@dataclass(frozen=True)
+class Intended:
+    """An intent, the stem of the job's default name, and sentences for the card."""
+
+    intent: Intent
+    stem: str
+    hints: tuple[str, ...]
+
+    def to_send_bytes(self, context: Context) -> int:
+        """What a submit would pack: nothing if this very code was packed before."""
+        code = self.intent.code
+        if code is None or (context.home / "code" / f"{code.tree}.tar").exists():
+            return 0
+        return code.bytes
+
+
+def intended(options: TrainOptions, context: Context) -> Intended:
+    """Everything a submit needs, every refusal made. Raises `UsageProblem`, `SourceProblem`, `PlatformProblem`."""
+    from ipymlops.platforms.honoured import refuse_impossible_words
+
+    script = script_of(options, context)
+    spec = spec_of(options, script, context)
+    refuse_impossible_words(spec)
+    place = place_of(options.on, spec, context)
+    spec = replace(spec, python=_python(place, context))
+    code = _code(options, script, context)
+    plan = capped(place.platform.plan(spec), spec)
+    place.platform.preflight(spec, plan)
+    hints = (*script.hints, *([place.why] if place.why else []), *_flag_hints(script, options))
+    return Intended(Intent(spec, plan, code), script.stem, hints)
+
+
+def spec_of(options: TrainOptions, script: Script, context: Context) -> JobSpec:
+    """The line as plain data."""
+    if options.no_code and options.image is None:
+        raise WrongLine("--no-code needs an image", why="it runs an image as built", edit=Put("--image", "python:3"))
+    env, secrets = variables_of(options.env, context), secrets_of(options.secrets)
+    refuse_collisions(env, secrets)
+    return JobSpec(
+        script=script.script,
+        argv=options.argv,
+        workdir=script.workdir,
+        name=options.name,
+        gpu=options.gpu,
+        machine_type=options.machine_type,
+        nodes=options.nodes,
+        image=options.image,
+        bake=options.bake,
+        no_code=options.no_code,
+        labels=_once("--label", options.labels),
+        data=_once("--data", data_of(options.data, context)),
+        env=env,
+        secrets=secrets,
+        metrics=_once("--metric", options.metrics),
+        spot=options.spot,
+        keep_warm_s=options.keep_warm_s,
+        max_runtime_s=options.max_runtime_s,
+        max_cost_usd=options.max_cost_usd,
+        settings=_once("--set", options.settings),
+    )
+
+
+def capped(plan: Plan, spec: JobSpec) -> Plan:
+    """The plan with its cap in seconds: the least of `--max-runtime`, what `--max-cost` buys, and 24 hours."""
+    if spec.max_cost_usd is None:
+        return plan
+    if plan.usd_per_hour is None:
+        raise UsageProblem(
+            "--max-cost needs a price, and this machine's is unknown",
+            why=f"{plan.platform} does not tell what {plan.machine_type or 'it'} costs an hour",
+            fix="--max-runtime 4h",
+        )
+    bought_s = int(spec.max_cost_usd / plan.usd_per_hour * 3600) if plan.usd_per_hour else DEFAULT_MAX_RUNTIME_S
+    if bought_s < SHORTEST_CAP_S:
+        least = plan.usd_per_hour * SHORTEST_CAP_S / 3600
+        why = f"at ${plan.usd_per_hour:.2f} an hour it buys {bought_s} s; a job needs at least {SHORTEST_CAP_S} s"
+        raise WrongLine(
+            f"--max-cost {spec.max_cost_usd:g} is too little", why=why, edit=Put("--max-cost", f"{least:.2f}")
+        )
+    return replace(plan, max_runtime_s=min(plan.max_runtime_s, bought_s), max_cost_usd=spec.max_cost_usd)
+
+
+def _once(flag: str, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        values = " and ".join(repr(value) for name, value in pairs if name == twice)
+        raise UsageProblem(f"{flag} {twice} is given twice", why=f"with {values}")
+    return pairs
+
+
+def _python(place: Place, context: Context) -> str:
+    """Our caller's interpreter, for a platform that runs one of this machine's."""
+    if "python" not in place.platform.options:
+        return ""
+    if not context.python:
+        raise UsageProblem(
+            "there is no Python to run the job with",
+            why="VIRTUAL_ENV and CONDA_PREFIX are not set, and no python3 is on PATH",
+            fix="python3 -m venv .venv && . .venv/bin/activate",
+        )
+    return context.python
+
+
+def _code(options: TrainOptions, script: Script, context: Context) -> Snapshot | None:
+    if options.no_code:
+        return None
+    from ipymlops.source import snapshot
+
+    code = snapshot(
+        context.cwd,
+        include=context.config.include,
+        allow_secrets=context.config.allow_secrets,
+        objects=context.home / "objects",
+    )
+    refuse_left_out(script, code)
+    return code
+
+
+def _flag_hints(script: Script, options: TrainOptions) -> tuple[str, ...]:
+    """A flag of the script that is probably misspelt: pointed out, never blocked."""
+    if script.path is None:
+        return ()
+    from ipymlops.scriptflags import misspelt
+
+    return tuple(misspelt(script.path, options.argv))

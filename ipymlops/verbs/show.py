@@ -1,0 +1,38 @@
+"""`show`: one job with everything known of it."""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, ArgumentParser
+from dataclasses import dataclass
+
+from ipymlops.context import Context
+from ipymlops.verbs.chosen import JOB, jobs_of, newest
+from ipymlops.verbs.results import JobDetails
+from ipymlops.verbs.verb import VerbOptions
+
+HELP = "show one job: what was sent, how it goes, why it failed"
+EXAMPLES = ("ipymlops show last", "ipymlops show last --json")
+
+
+@dataclass(frozen=True)
+class ShowOptions(VerbOptions):
+    """What a `show` line says."""
+
+    job: str = ""
+
+
+OPTIONS = ShowOptions
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "job", nargs="?", default=SUPPRESS, metavar="JOB", help=JOB
+    )
+
+
+def run(options: ShowOptions, context: Context) -> JobDetails:
+    from ipymlops.control.logs import last_output_at
+
+    [job] = jobs_of("show", [options.job] if options.job else [], context)
+    job = newest(job, context)
+    return JobDetails(job, context.store.intent(job.id), last_output_at(context, job))
