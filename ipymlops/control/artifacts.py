@@ -1,0 +1,96 @@
+"""A job's files, listed and fetched; the paths are other people's text and never lead out of the folder."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import tempfile
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ipymlops.context import Context
+from ipymlops.control.wording import called, line, listing
+from ipymlops.errors import PlatformProblem, UsageProblem
+from ipymlops.job import Artifact, Job
+from ipymlops.platforms.base import Platform
+from ipymlops.spec import PlatformRef
+
+
+def listed(context: Context, job: Job, glob: str | None = None) -> tuple[Artifact, ...]:
+    """What the job has written so far, by path; `*` in `glob` crosses `/`."""
+    if job.ref is None:
+        return ()
+    found = context.platforms[job.platform].artifacts(job.ref)
+    return tuple(sorted((one for one in found if _matches(one.path, glob)), key=lambda one: one.path))
+
+
+def fetch(context: Context, job: Job, glob: str | None, to: Path, *, force: bool = False) -> tuple[Artifact, ...]:
+    """Write the files that match to `to`/path, each at once or not at all; one that is there and equal is left alone.
+
+    Raises:
+        `UsageProblem` if one is there and differs, unless `force`; nothing was written then. Also if none matches.
+        `PlatformProblem` if a path would lead out of the folder; nothing was written.
+    """
+    files = listed(context, job, glob)
+    if glob is not None and not files:
+        raise UsageProblem(f"no file of {called(job)} matches {glob!r}", fix=line("artifacts", job.number))
+    for one in files:
+        _refuse_hostile(job, one.path)
+    if job.ref is None:
+        return ()
+    platform = context.platforms[job.platform]
+    there = {one.path for one in files if os.path.lexists(to / one.path)}
+    differing = [one.path for one in files if one.path in there and _differs(platform, job.ref, one, to)]
+    if differing and not force:
+        raise _in_the_way(job, differing, to, glob)
+    for one in files:
+        if one.path not in there or one.path in differing:
+            _fetch_one(platform, job.ref, one, to)
+    return files
+
+
+def _differs(platform: Platform, ref: PlatformRef, one: Artifact, to: Path) -> bool:
+    target = to / one.path
+    if not target.is_file() or target.stat().st_size != one.bytes:
+        return True
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        platform.fetch(ref, one.path, copy)
+        return not filecmp.cmp(copy, target, shallow=False)
+
+
+def _fetch_one(platform: Platform, ref: PlatformRef, one: Artifact, to: Path) -> None:
+    target = to / one.path
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".ipymlops-") as folder:
+            part = Path(folder) / "part"
+            platform.fetch(ref, one.path, part)
+            part.replace(target)
+    except OSError as problem:
+        why = f"{target}: {os.strerror(problem.errno) if problem.errno else problem}"
+        fix = "choose another folder with --to"
+        raise UsageProblem(f"{one.path} could not be written", why=why, fix=fix) from problem
+
+
+def _matches(path: str, glob: str | None) -> bool:
+    return glob is None or path == glob or fnmatchcase(path, glob)
+
+
+def _refuse_hostile(job: Job, path: str) -> None:
+    parts = path.split("/")
+    if "\0" in path or any(part in {"", ".", ".."} for part in parts):
+        raise PlatformProblem(
+            f"{called(job)} has a file whose path leads out of its folder: {path!r}",
+            why="an honest output has none such; nothing was written",
+            fix="name the files you want with a pattern that leaves it out",
+        )
+
+
+def _in_the_way(job: Job, paths: list[str], to: Path, glob: str | None) -> UsageProblem:
+    words = [job.number, *([glob] if glob is not None else []), "--to", to, "--force"]
+    return UsageProblem(
+        f"{listing(paths)} would be overwritten in {to}",
+        why="it is there already and differs; nothing was written",
+        fix=line("artifacts", *words),
+    )

@@ -1,0 +1,163 @@
+"""The courier: takes one recorded job to its platform. `python -m ipymlops.control.courier HOME JOB_ID`.
+
+It may be killed at any point and sent again: what it does is written down before and after, and `Platform.submit` is
+idempotent in the job's id. The order is: pack, claim (the job is `starting`: from here on it may exist over there),
+submit, record the reference.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import starmap
+from pathlib import Path
+
+from ipymlops.context import Context
+from ipymlops.control.dispatch import forget, lock_of, origin_of
+from ipymlops.control.wording import called, line
+from ipymlops.errors import IpymlopsError, OutOfCapacity, PlatformProblem, QuotaExceeded, StoreProblem, Unreachable
+from ipymlops.job import EndReason, Job, JobState
+from ipymlops.opening import NoScreen, open_context
+from ipymlops.spec import CodeArchive, Intent, JobId, PlatformRef
+
+PATIENCE_S = 2.0
+
+
+def main(words: Sequence[str]) -> int:
+    home, job_id = Path(words[0]), JobId(words[1])
+    origin = origin_of(home, job_id)
+    folder = Path(origin.folder) if origin and Path(origin.folder).is_dir() else home
+    context = open_context(folder, os.environ, sys.executable, NoScreen(), home=home)
+    carry(context, job_id)
+    context.store.close()
+    return 0
+
+
+def carry(context: Context, job_id: JobId) -> Job:
+    """Take the job to its platform, unless another courier is at it, or there is nothing left to do."""
+    with lock_of(context.home, job_id) as lock:
+        if not lock.take(patience_s=PATIENCE_S):
+            return context.store.get(job_id)
+        job = context.store.get(job_id)
+        if not job.is_final and job.ref is None:
+            job = _delivered(context, job)
+        if job.is_final or job.ref is not None:
+            forget(context.home, job_id)
+        return job
+
+
+def _delivered(context: Context, job: Job) -> Job:
+    try:
+        ref = _submitted(context, job)
+    except Exception as problem:  # noqa: BLE001 - whatever it was, it is recorded with the job
+        return context.store.update(job.id, partial(_refused, context, problem))
+    return context.store.get(job.id) if ref is None else _accepted(context, job, ref)
+
+
+def _submitted(context: Context, job: Job) -> PlatformRef | None:
+    """The platform's reference; None if the job was stopped before it was sent."""
+    intent = _intent(context, job)
+    if job.state is JobState.QUEUED:  # once claimed it may exist over there, and needs nothing to be found again
+        _need_secrets(context, job, intent)
+    code = _packed(context, intent)
+    if context.store.update(job.id, _claimed).is_final:
+        return None
+    return context.platforms[job.platform].submit(job.id, job.name, intent.spec, code, intent.plan)
+
+
+def _intent(context: Context, job: Job) -> Intent:
+    intent = context.store.intent(job.id)
+    if intent is None:
+        raise StoreProblem(f"{called(job)} was recorded without what to run", fix=line("stop", job.number))
+    return intent
+
+
+def _need_secrets(context: Context, job: Job, intent: Intent) -> None:
+    """A secret that lives in the caller's environment is not here if another session sends the job."""
+    needed = [variable for variable in starmap(_variable, intent.spec.secrets) if variable]
+    missing = [variable for variable in needed if variable not in context.env]
+    if missing:
+        raise IpymlopsError(
+            f"{called(job)} was not started: {', '.join(missing)} is not set in this session",
+            why="the session that asked for the job is gone, and secrets are never written down",
+            fix=f"set {missing[0]} and run the line again",
+        )
+
+
+def _variable(name: str, reference: str) -> str:
+    """The variable that holds a secret, "" where it is kept elsewhere."""
+    kind, _, variable = reference.partition(":")
+    return name if reference in {"", name} else variable if kind == "env" else ""
+
+
+def _packed(context: Context, intent: Intent) -> CodeArchive | None:
+    if intent.code is None:
+        return None
+    from ipymlops.source import pack
+
+    return pack(intent.code, context.home / "code")
+
+
+def _claimed(job: Job) -> Job:
+    return replace(job, state=JobState.STARTING) if job.state is JobState.QUEUED else job
+
+
+def _accepted(context: Context, job: Job, ref: PlatformRef) -> Job:
+    job = context.store.update(job.id, partial(_with_ref, ref))
+    return _stopped(context, job, ref) if job.state is JobState.STOPPING else job
+
+
+def _with_ref(ref: PlatformRef, job: Job) -> Job:
+    detail = job.detail if job.state is JobState.STOPPING else ""
+    return replace(job, ref=ref, detail=detail, error=None)
+
+
+def _stopped(context: Context, job: Job, ref: PlatformRef) -> Job:
+    """Pass on a stop that was asked for while the job was being sent; where that fails, the watch goes on asking."""
+    try:
+        context.platforms[job.platform].stop(ref)
+    except PlatformProblem as problem:
+        detail = f"could not be told to stop yet: {_sentence(problem)}"
+        return context.store.update(job.id, lambda stored: replace(stored, detail=detail))
+    return job
+
+
+def _refused(context: Context, problem: Exception, job: Job) -> Job:
+    """The job after a submit that failed: ended, or live where it will be tried again."""
+    if isinstance(problem, Unreachable | ConnectionError | TimeoutError):
+        return replace(job, detail=f"no answer from {job.platform}, asked again: {_sentence(problem)}")
+    if job.state is JobState.STOPPING:
+        return _ended(context, job, EndReason.USER, "stopped before it started")
+    if isinstance(problem, QuotaExceeded):
+        return replace(job, state=JobState.QUEUED, detail=f"waits for quota: {_sentence(problem)}")
+    reason = EndReason.OUT_OF_CAPACITY if isinstance(problem, OutOfCapacity) else EndReason.PLATFORM_ERROR
+    return replace(_ended(context, job, reason, ""), error=_as_error(problem))
+
+
+def _ended(context: Context, job: Job, reason: EndReason, detail: str) -> Job:
+    return replace(job, state=reason.state, end_reason=reason, detail=detail, ended_at=context.clock.now())
+
+
+def _as_error(problem: Exception) -> dict[str, str]:
+    if isinstance(problem, IpymlopsError):
+        return problem.to_json()
+    return {
+        "what": "the job could not be sent, for a reason that we do not know",
+        "why": f"{type(problem).__name__}: {problem}",
+        "fix": "please report it with the traceback",
+        "traceback": "".join(traceback.format_exception(problem)),
+    }
+
+
+def _sentence(problem: Exception) -> str:
+    if not isinstance(problem, IpymlopsError):
+        return f"{type(problem).__name__}: {problem}"
+    return f"{problem.what} ({problem.why})" if problem.why else problem.what
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

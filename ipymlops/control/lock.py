@@ -1,0 +1,79 @@
+"""`flock` as the sign of life: whoever holds it is alive, and the kernel takes it back from the dead."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+PAUSE_S = 0.02
+
+
+class FileLock:
+    """A lock on a file, held until it is released or the process is gone; `path`'s folder is made when needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: int | None = None
+
+    def __enter__(self) -> FileLock:  # noqa: PYI034 - typing.Self came with 3.11
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+    @property
+    def is_held(self) -> bool:
+        return self._file is not None
+
+    def take(self, *, patience_s: float = 0.0) -> bool:
+        """Whether the lock is ours now. Taking it again is harmless."""
+        give_up_at = time.monotonic() + patience_s
+        while not self._took():
+            if time.monotonic() >= give_up_at:
+                return False
+            time.sleep(PAUSE_S)
+        return True
+
+    def _took(self) -> bool:
+        if self._file is None:
+            self._file = _locked(self.path)
+        return self._file is not None
+
+    def release(self) -> None:
+        """Give it up; harmless when it is not held. Unlocks by name: a forked child may share the open file."""
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+            os.close(self._file)
+            self._file = None
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock."""
+    if not path.exists():
+        return False
+    with FileLock(path) as lock:
+        return not lock.take()
+
+
+def _locked(path: Path) -> int | None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    if not _is_still(file, path):  # its owner removed it between our open and our lock: the name is another file now
+        os.close(file)
+        return None
+    return file
+
+
+def _is_still(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False

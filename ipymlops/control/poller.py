@@ -1,0 +1,162 @@
+"""The rounds of whoever leads the watch: each live job is asked about when it is due, seldom where nothing happens."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ipymlops.context import Context
+from ipymlops.control import poll
+from ipymlops.control.dispatch import is_under_way, log_of
+from ipymlops.control.reconcile import sent_again
+from ipymlops.errors import IpymlopsError, MissingExtra, NotSignedIn, Unreachable
+from ipymlops.job import Job, JobState
+from ipymlops.spec import JobId
+
+HERE_S = (0.2, 1.0)
+FAR_S = (1.0, 30.0)
+RESEND_S = (1.0, 300.0)
+SILENT_S = (1.0, 60.0)
+STOP_AGAIN_S = (60.0, 60.0)
+GROWTH = 1.5
+JITTER = (0.8, 1.0)
+
+NO_ANSWER = (Unreachable, NotSignedIn, MissingExtra, ConnectionError, TimeoutError)
+"""What is true of the whole platform, not of one job."""
+
+
+@dataclass
+class Pace:
+    """When something is due again: after `least_s` seconds, and up to `most_s` with each time that brought nothing."""
+
+    least_s: float
+    most_s: float
+    due: datetime | None = None
+    interval_s: float = 0.0
+
+    def is_due(self, now: datetime) -> bool:
+        """The clock may go back: what would be due later than it ever could is due now."""
+        return self.left_s(now) <= 0 or self.left_s(now) > self.most_s
+
+    def left_s(self, now: datetime) -> float:
+        return (self.due - now).total_seconds() if self.due else 0.0
+
+    def faster(self, now: datetime) -> None:
+        self.interval_s = 0.0
+        self.slower(now)
+
+    def slower(self, now: datetime) -> None:
+        self.interval_s = min(self.most_s, max(self.least_s, self.interval_s * GROWTH))
+        jitter = random.uniform(*JITTER)  # noqa: S311 - so that many machines do not ask in step
+        self.due = now + timedelta(seconds=self.interval_s * jitter)
+
+
+class Poller:
+    """Looks at all live jobs of all platforms.
+
+    Attributes: `notices`, the last trouble of each platform, {platform, what, why, fix}; gone once it answers again.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.notices: dict[str, dict[str, str]] = {}
+        self._context = context
+        self._paces: dict[JobId, Pace] = {}
+        self._silent: dict[str, Pace] = {}
+        self._stops: dict[JobId, Pace] = {}
+
+    def round(self) -> float:
+        """Look at each job that is due; returns the seconds until the next one is."""
+        live = self._context.store.live()
+        self._forget({job.id for job in live})
+        for job in live:
+            if self._is_due(job):
+                self._visit(job)
+        now = self._context.clock.now()
+        waits = [max(self._pace(job).left_s(now), self._silence_s(job, now)) for job in live]
+        return min([FAR_S[1], *waits])
+
+    def _is_due(self, job: Job) -> bool:
+        now = self._context.clock.now()
+        silent = self._silent.get(job.platform)
+        return self._pace(job).is_due(now) and (silent is None or silent.is_due(now))
+
+    def _pace(self, job: Job) -> Pace:
+        if job.id not in self._paces or (job.ref is not None and self._paces[job.id].most_s == RESEND_S[1]):
+            self._paces[job.id] = Pace(*(RESEND_S if job.ref is None else self._range_of(job)))
+        return self._paces[job.id]
+
+    def _range_of(self, job: Job) -> tuple[float, float]:
+        try:
+            return HERE_S if self._context.platforms.kind(job.platform).is_here else FAR_S
+        except IpymlopsError:  # not installed: asking it says so
+            return FAR_S
+
+    def _silence_s(self, job: Job, now: datetime) -> float:
+        silent = self._silent.get(job.platform)
+        return silent.left_s(now) if silent else 0.0
+
+    def _visit(self, job: Job) -> None:
+        pace, clock = self._pace(job), self._context.clock
+        try:
+            seen = self._looked(job)
+        except Exception as problem:  # noqa: BLE001 - a platform's trouble does not end the watch; it is kept and shown
+            pace.slower(clock.now())
+            self._note(job.platform, problem)
+            return
+        (pace.faster if seen != job else pace.slower)(clock.now())
+
+    def _looked(self, job: Job) -> Job:
+        if job.ref is None:
+            return self._resent(job)
+        seen = poll.ask(self._context, job)
+        self.notices.pop(job.platform, None)
+        self._silent.pop(job.platform, None)
+        if poll.over_cap_s(seen, self._context.clock.now()):
+            return poll.end_by_cap(self._context, seen)
+        if seen.state is JobState.STOPPING:
+            self._stop_again(seen)
+        return seen
+
+    def _resent(self, job: Job) -> Job:
+        """A job that no courier has: one that was killed, or a refusal to be tried again."""
+        sent_before = job.id in self._paces and self._paces[job.id].interval_s > 0
+        if is_under_way(self._context.home, job.id):
+            return job
+        sent_again(self._context, job)
+        if sent_before and not job.detail:
+            detail = f"the process that sends it ended early; see {log_of(self._context.home, job.id)}"
+            return self._context.store.update(job.id, _with_detail(detail))
+        return job
+
+    def _stop_again(self, job: Job) -> None:
+        """A stop may have been lost, with the courier that was to pass it on."""
+        now = self._context.clock.now()
+        pace = self._stops.setdefault(job.id, Pace(*STOP_AGAIN_S))
+        if pace.due is None:
+            pace.slower(now)
+        elif pace.is_due(now) and job.ref is not None:
+            pace.slower(now)
+            self._context.platforms[job.platform].stop(job.ref)
+
+    def _note(self, platform: str, problem: Exception) -> None:
+        self.notices[platform] = {"platform": platform, **described(problem)}
+        if isinstance(problem, NO_ANSWER):
+            self._silent.setdefault(platform, Pace(*SILENT_S)).slower(self._context.clock.now())
+
+    def _forget(self, live: set[JobId]) -> None:
+        for kept in (self._paces, self._stops):
+            for gone in kept.keys() - live:
+                del kept[gone]
+
+
+def described(problem: Exception) -> dict[str, str]:
+    """{what, why, fix} of any exception."""
+    if isinstance(problem, IpymlopsError):
+        return problem.to_json()
+    return IpymlopsError("the platform gave an answer that we do not understand", why=repr(problem)).to_json()
+
+
+def _with_detail(detail: str) -> Callable[[Job], Job]:
+    return lambda job: job if job.is_final or job.ref is not None or job.detail else replace(job, detail=detail)

@@ -1,0 +1,132 @@
+"""Who polls: one process of a machine leads and asks the platforms, all others read the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+
+from ipymlops.context import Context
+from ipymlops.control import poll
+from ipymlops.control.lock import FileLock
+from ipymlops.control.poller import NO_ANSWER, Poller, described
+from ipymlops.control.reconcile import sent_again
+from ipymlops.control.wording import called, line, listing
+from ipymlops.errors import FollowInterrupted
+from ipymlops.job import Job
+
+GLANCE_S = 0.2
+"""How often those who do not lead read the store: a query of under a millisecond."""
+
+OnChange = Callable[[Job], object]
+
+
+class Watch:
+    """A share in the watch. `turn` leads a round if nobody else on this machine does.
+
+    The lead is a lock on `HOME/watch.lock`: it passes on by itself when its holder dies.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._poller = Poller(context)
+        self._lead = FileLock(context.home / "watch.lock")
+
+    def __enter__(self) -> Watch:  # noqa: PYI034 - typing.Self came with 3.11
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._lead.release()
+
+    @property
+    def is_leading(self) -> bool:
+        return self._lead.is_held
+
+    @property
+    def notices(self) -> tuple[dict[str, str], ...]:
+        """The platforms that do not answer us now: {platform, what, why, fix}."""
+        return tuple(self._poller.notices.values())
+
+    def turn(self) -> float:
+        """Ask about what is due, if it is for us to ask; returns how long the caller may rest, at most `GLANCE_S`."""
+        return min(GLANCE_S, self._poller.round()) if self._lead.take() else GLANCE_S
+
+
+@dataclass(frozen=True)
+class RefreshReport:
+    """The platforms that could not be asked: {platform, what, why, fix}."""
+
+    errors: tuple[dict[str, str], ...] = ()
+
+    def __iter__(self) -> Iterator[dict[str, str]]:
+        return iter(self.errors)
+
+
+def refresh(context: Context, jobs: Iterable[Job] | None = None) -> RefreshReport:
+    """Ask about these jobs (None: all live ones) once, now; a platform that does not answer is asked no further."""
+    errors: dict[str, dict[str, str]] = {}
+    silent: set[str] = set()
+    for job in context.store.live() if jobs is None else jobs:
+        if job.is_final or job.platform in silent:
+            continue
+        try:
+            _looked(context, job)
+        except Exception as problem:  # noqa: BLE001 - the list is shown all the same, with the trouble beside it
+            errors[job.platform] = {"platform": job.platform, **described(problem)}
+            silent |= {job.platform} if isinstance(problem, NO_ANSWER) else set()
+    return RefreshReport(tuple(errors.values()))
+
+
+def refreshed(context: Context, job: Job) -> Job:
+    """One job as its platform now says it is; where there is no answer, as it was recorded, and a note says so."""
+    for trouble in refresh(context, [job]):
+        context.screen.note(f"{trouble['what']}; shown as it was last seen")
+    return context.store.get(job.id)
+
+
+def _looked(context: Context, job: Job) -> None:
+    if job.ref is not None:
+        poll.ask(context, job)
+    else:
+        sent_again(context, job)
+
+
+def wait(context: Context, jobs: Sequence[Job], on_change: OnChange | None = None) -> list[Job]:
+    """Block until nothing more can happen to these jobs; returns them as they then are.
+
+    Raises: `FollowInterrupted` on Ctrl-C; the jobs go on.
+    """
+    seen = {job.id: job for job in jobs}
+    told: tuple[dict[str, str], ...] = ()
+    with detaching(jobs), Watch(context) as watch:
+        while True:
+            pause_s = watch.turn()
+            for job in list(seen.values()):
+                fresh = context.store.get(job.id)
+                if fresh != job and on_change:
+                    on_change(fresh)
+                seen[job.id] = fresh
+            if all(poll.is_over(job) for job in seen.values()):
+                return [seen[job.id] for job in jobs]
+            told = _told(context, told, watch.notices)
+            context.clock.sleep(pause_s)
+
+
+def _told(
+    context: Context, told: tuple[dict[str, str], ...], notices: tuple[dict[str, str], ...]
+) -> tuple[dict[str, str], ...]:
+    for notice in notices:
+        if notice not in told:
+            context.screen.note(f"{notice['what']}; asking again")
+    return notices
+
+
+@contextmanager
+def detaching(jobs: Sequence[Job], *, fix: str = "") -> Iterator[None]:
+    """Ctrl-C inside leaves the jobs alone, and says so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        names = listing([called(job) for job in jobs])
+        fix = fix or line("wait", *(job.number for job in jobs))
+        raise FollowInterrupted(f"detached; {names} {'goes' if len(jobs) == 1 else 'go'} on", fix=fix) from None

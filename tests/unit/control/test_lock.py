@@ -1,0 +1,58 @@
+import os
+import signal
+import subprocess
+import sys
+
+from ipymlops.control.lock import FileLock, is_locked
+
+HOLDER = """
+import sys, pathlib
+from ipymlops.control.lock import FileLock
+lock = FileLock(pathlib.Path(sys.argv[1]))
+print(lock.take(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_lock_is_for_one_and_free_again_after_release(tmp_path):
+    path = tmp_path / "deep" / "a.lock"
+    first, second = FileLock(path), FileLock(path)
+    assert first.take()
+    assert first.take()
+    assert not second.take()
+    assert is_locked(path)
+    first.release()
+    first.release()
+    assert not is_locked(path)
+    assert second.take()
+    second.release()
+
+
+def test_a_lock_passes_on_when_its_holder_is_killed(tmp_path):
+    path = tmp_path / "a.lock"
+    words = [sys.executable, "-c", HOLDER, str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"True\n"
+        assert is_locked(path)
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+    lock = FileLock(path)
+    assert lock.take(patience_s=60)
+    lock.release()
+
+
+def test_a_lock_whose_file_was_removed_is_not_mistaken_for_the_new_one(tmp_path):
+    path = tmp_path / "a.lock"
+    first, second = FileLock(path), FileLock(path)
+    assert first.take()
+    path.unlink()
+    assert second.take()
+    assert is_locked(path)
+    first.release()
+    assert is_locked(path)
+    second.release()
+
+
+def test_looking_at_a_lock_that_never_was_makes_no_file(tmp_path):
+    assert not is_locked(tmp_path / "a.lock")
+    assert not (tmp_path / "a.lock").exists()
