@@ -1,1 +1,8 @@
-"""A repository becomes a snapshot, named by its content."""
+"""A repository → a snapshot of its code as it stands, and the archive that travels."""
+
+from ipymlops.source.archive import pack
+from ipymlops.source.capture import relative_folder, snapshot
+from ipymlops.source.read import checkout, diff, files, holds
+from ipymlops.source.refs import keep, prune
+
+__all__ = ["checkout", "diff", "files", "holds", "keep", "pack", "prune", "relative_folder", "snapshot"]
