@@ -1,0 +1,72 @@
+"""Starting a job's container exactly once, however often the submit is killed and repeated."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ipymlops.errors import PlatformProblem
+from ipymlops.platforms.docker.container import container_name
+from ipymlops.platforms.docker.states import NEVER_RAN
+from ipymlops.platforms.jobfolder import JobFolder
+
+
+def started_marker(folder: JobFolder) -> Path:
+    """There before the container is started: without a container, it says that there was one."""
+    return folder.root / "started"
+
+
+def find_container(client: Any, folder: JobFolder) -> Any | None:
+    from docker.errors import NotFound
+
+    try:
+        return client.containers.get(container_name(folder.root.name))
+    except NotFound:
+        return None
+
+
+def start_once(client: Any, folder: JobFolder, create: Callable[[], str], stdin: bytes) -> None:
+    """Start the container unless it was started before; to be called with the submit's lock."""
+    found = find_container(client, folder)
+    if found is not None and found.status in NEVER_RAN:
+        found.remove(force=True)  # its maker was killed: its standard input may be closed or half given
+    elif found is not None or started_marker(folder).exists():
+        return
+    if folder.node(0).state.stop_was_asked():
+        return
+    container_id = create()
+    if stdin:
+        _give(client, container_id, stdin)
+    started_marker(folder).touch()
+    _start(client, folder, container_id)
+
+
+def _start(client: Any, folder: JobFolder, container_id: str) -> None:
+    from docker.errors import APIError
+
+    try:
+        client.api.start(container_id)
+    except APIError as problem:
+        with contextlib.suppress(APIError):
+            client.api.remove_container(container_id, force=True)
+        started_marker(folder).unlink(missing_ok=True)
+        raise PlatformProblem(
+            "the container could not be started",
+            why=str(problem.explanation or problem),
+            fix="ipymlops doctor docker",
+        ) from problem
+
+
+def _give(client: Any, container_id: str, content: bytes) -> None:
+    """Hand over all of the standard input before the container runs: our death cannot cut it short."""
+    stream = client.api.attach_socket(container_id, params={"stdin": 1, "stream": 1})
+    raw = getattr(stream, "_sock", stream)
+    try:
+        raw.sendall(content)
+        raw.shutdown(socket.SHUT_WR)
+    finally:
+        stream.close()
+        raw.close()

@@ -1,0 +1,83 @@
+"""Jobs as processes of this machine: in a session and a folder of their own, never in the user's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+from ipymlops.job import JobStatus
+from ipymlops.platforms import jobfiles
+from ipymlops.platforms.base import Check
+from ipymlops.platforms.data_paths import data_paths
+from ipymlops.platforms.gpus_here import Chosen, chosen_gpus
+from ipymlops.platforms.here import PlatformHere
+from ipymlops.platforms.jobfolder import JobFolder, write_json
+from ipymlops.platforms.jobstate import joined
+from ipymlops.platforms.local.checks import local_checks
+from ipymlops.platforms.local.interpreter import interpreter, refuse_old
+from ipymlops.platforms.local.nodes import ask_to_stop, launch_all, node_statuses
+from ipymlops.platforms.secret_refs import secret_line
+from ipymlops.platforms.submission import STOP_GRACE_S, Submission
+from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobSpec, Plan
+
+
+class LocalPlatform(PlatformHere):
+    """This machine."""
+
+    name: ClassVar[str] = "local"
+    title: ClassVar[str] = "this machine"
+    settings: ClassVar[tuple[str, ...]] = (STOP_GRACE_S,)
+    options: ClassVar[frozenset[str]] = frozenset(
+        (
+            *("script", "argv", "workdir", "python", "name", "gpu", "nodes", "labels", "data", "env", "secrets"),
+            *("metrics", "max_runtime_s", "max_cost_usd", "settings"),
+        )
+    )
+
+    def plan(self, spec: JobSpec) -> Plan:
+        self.refuse(spec)
+        python = interpreter(spec, self.context.env)
+        gpus = chosen_gpus(spec.gpu, self.context.env, nodes=spec.nodes)
+        request = {
+            "command": list(spec.command(python)),
+            "cwd": spec.workdir,
+            "env": dict(spec.env),
+            "nodes": spec.nodes,
+        }
+        return Plan(
+            platform=self.name,
+            accelerator=gpus.name,
+            accelerator_count=gpus.count,
+            asked_count=gpus.count,
+            nodes=spec.nodes,
+            usd_per_hour=0.0,
+            max_runtime_s=spec.max_runtime_s or DEFAULT_MAX_RUNTIME_S,
+            max_cost_usd=spec.max_cost_usd,
+            request=request,
+        )
+
+    def preflight(self, spec: JobSpec, plan: Plan) -> None:  # noqa: ARG002 - nothing of the plan can have gone
+        refuse_old(interpreter(spec, self.context.env), self.context.env)
+
+    def configure(self, new: JobFolder, submission: Submission, gpus: Chosen) -> None:
+        data = data_paths(self.name, submission.spec.data, self.context.env)
+        for node in new.nodes:
+            env = gpus.of_node(node.rank).env
+            write_json(node.config, submission.launch_config(submission.root, node.rank, data=data, env=env))
+
+    def start(self, folder: JobFolder, submission: Submission, secrets: Mapping[str, str]) -> None:
+        env = self.context.env
+        launch_all(folder, interpreter(submission.spec, env), env, secret_line(secrets))
+
+    def look(self, folder: JobFolder) -> JobStatus:
+        status = joined(node_statuses(folder))
+        return status if status.state.is_final else replace(status, metrics=jobfiles.last_metrics(folder))
+
+    def end(self, folder: JobFolder) -> None:
+        for node, status in zip(folder.nodes, node_statuses(folder), strict=True):
+            if not status.state.is_final:
+                ask_to_stop(node)
+
+    def checks(self) -> Iterator[Check]:
+        return local_checks(self.context.home, self.context.env)

@@ -1,0 +1,144 @@
+"""Processes that outlive us: starting them so that a lock says whether they live, and ending them safely."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PAUSE_S = 0.01
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """One process and no other: pids are used again, also after a restart of the machine.
+
+    `started` is what the kernel says of its start; "" where it does not say.
+    """
+
+    pid: int
+    started: str
+    boot: str
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId:
+        return cls(pid, _started(pid), boot_id())
+
+    @property
+    def is_alive(self) -> bool:
+        return self.boot == boot_id() and bool(self.started) and _started(self.pid) == self.started
+
+
+def boot_id() -> str:
+    """Changes when the machine starts anew."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        done = subprocess.run(["sysctl", "-n", "kern.boottime"], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+
+def _started(pid: int) -> str:
+    try:
+        # The name in parentheses may hold anything; the 22nd field is the 20th after it.
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+    except (OSError, IndexError):
+        if Path("/proc/self/stat").exists():
+            return ""
+        done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+
+def signal_process(process: ProcessId, number: int) -> None:
+    """Signal it if it is still the process that we mean; harmless otherwise."""
+    if process.is_alive:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+
+
+def try_lock(path: Path) -> int | None:
+    """Take the lock: an open file that keeps it, None if it is held."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    return file
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock for a moment; waits for others who do."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock; two who look at once do not disturb each other."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def wait_for_lock(path: Path) -> int:
+    """Take a lock that others only look at."""
+    while (file := try_lock(path)) is None:
+        time.sleep(PAUSE_S)
+    return file
+
+
+def start_detached(
+    words: Sequence[str], *, lock: int, said: Path, cwd: Path, env: Mapping[str, str], stdin: bytes = b""
+) -> int:
+    """Start a process in a session of its own and return its pid.
+
+    Args:
+        lock: A lock that is held; the process has it from its first moment to its last, so that there is none in
+            which it runs and the lock is free.
+        said: Takes its standard output and error.
+        stdin: All of it is in the pipe before the process is: it cannot be cut short by our death.
+    """
+    reader = _full_pipe(stdin)
+    try:
+        with said.open("ab") as out:
+            process = subprocess.Popen(
+                words, stdin=reader, stdout=out, stderr=out, cwd=cwd, env=env, pass_fds=(lock,), start_new_session=True
+            )
+    finally:
+        os.close(reader)
+    # Reaps it should it end before us: no zombie is left, and nobody warns that it still runs.
+    threading.Thread(target=process.wait, name=f"ipymlops-{process.pid}", daemon=True).start()
+    return process.pid
+
+
+def _full_pipe(content: bytes) -> int:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        if os.write(writer, content) != len(content):
+            raise BlockingIOError(f"{len(content)} bytes do not fit into a pipe")
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    return reader
