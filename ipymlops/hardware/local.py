@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 from ipymlops.hardware.accelerators import Accelerator, accelerator_printed
@@ -39,19 +41,38 @@ def local_gpus(env: Mapping[str, str] | None = None, *, timeout_s: float = _TIME
     program = shutil.which("nvidia-smi", path=env.get("PATH", os.defpath))
     if program is None:
         return ()
+    lines = _output([program, *_QUERY], env, timeout_s).decode(errors="replace").splitlines()
+    return tuple(gpu for gpu in map(_gpu, lines) if gpu is not None)
+
+
+def _output(words: list[str], env: Mapping[str, str], timeout_s: float) -> bytes:
+    """What the program prints; nothing if it fails or does not end in time."""
     try:
-        done = subprocess.run(
-            [program, *_QUERY],
+        process = subprocess.Popen(
+            words,
             env=dict(env),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    lines = done.stdout.decode(errors="replace").splitlines() if done.returncode == 0 else []
-    return tuple(gpu for gpu in map(_gpu, lines) if gpu is not None)
+    except OSError:
+        return b""
+    with process.stdout or nullcontext():
+        try:
+            output, _ = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            return b""
+    return output if process.returncode == 0 else b""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """A program that waits in a broken driver may not even die: it is not waited for any longer."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(1)
 
 
 def _gpu(line: str) -> LocalGpu | None:
