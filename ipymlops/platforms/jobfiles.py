@@ -37,7 +37,7 @@ def fetch(folder: JobFolder, path: str, to: Path) -> None:
     try:
         # The last link is resolved already: one that came since then is not followed.
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
-        with open(descriptor, "rb") as source, part.open("wb") as copy:
+        with os.fdopen(descriptor, "rb") as source, part.open("wb") as copy:
             shutil.copyfileobj(source, copy, 1024 * 1024)
         part.replace(to)
     finally:

@@ -134,11 +134,10 @@ def _full_pipe(content: bytes) -> int:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     try:
-        if os.write(writer, content) != len(content):
-            raise BlockingIOError(f"{len(content)} bytes do not fit into a pipe")
-    except BaseException:
-        os.close(reader)
-        raise
+        size = os.write(writer, content)
     finally:
         os.close(writer)
+    if size != len(content):
+        os.close(reader)
+        raise BlockingIOError(f"{len(content)} bytes do not fit into a pipe")
     return reader

@@ -20,8 +20,8 @@ OPEN = PurePosixPath("/ipymlops")
 SHARED_MEMORY_BYTES = 2 * 1024**3
 """A limit, not a reservation. The engines' 64 MB end a data loader with a bus error."""
 BOOT = (
-    'p=$(command -v python3 || command -v python) || { echo "this image has neither python3 nor python" >&2; exit 127; }; '
-    'exec "$p" -I -S "$@"'
+    "p=$(command -v python3 || command -v python) || "
+    '{ echo "this image has neither python3 nor python" >&2; exit 127; }; exec "$p" -I -S "$@"'
 )
 
 
@@ -98,7 +98,7 @@ def _as_built(wanted: Wanted) -> dict[str, Any]:
         "NODES": "1",
         "MAIN_ADDRESS": "127.0.0.1",
     }
-    env = wanted.gpus.env | dict(spec.env) | {f"IPYMLOPS_{name}": value for name, value in promised.items()}
+    env = dict(spec.env) | {f"IPYMLOPS_{name}": value for name, value in promised.items()}
     return {"command": list(spec.argv), "environment": env}
 
 

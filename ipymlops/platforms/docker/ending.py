@@ -19,7 +19,7 @@ def end_path(folder: JobFolder) -> Path:
 
 
 def container_log(folder: JobFolder) -> Path:
-    """What the container itself printed: the job's log for an image as built, else what kept our launcher from starting."""
+    """What it printed itself: the job's log for an image as built, else what kept our launcher from starting."""
     no_code = folder.record()["spec"]["no_code"]
     return folder.node(0).log if no_code else folder.root / "container.log"
 

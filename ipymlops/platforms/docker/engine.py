@@ -50,14 +50,21 @@ def find_engine(env: Mapping[str, str]) -> Address:
     """The address of the engine that answers; raises `Unreachable` with what to do if none does."""
     problems: list[str] = []
     for address in _addresses(env):
-        try:
-            with engine(address) as client:
-                client.ping()
-        except Unreachable as problem:
-            problems.append(problem.why)
-        else:
+        problem = _silence(address)
+        if problem is None:
             return address
+        problems.append(problem.why)
     raise _absent(env, problems)
+
+
+def _silence(address: Address) -> Unreachable | None:
+    """Why the engine does not answer; None if it does."""
+    try:
+        with engine(address) as client:
+            client.ping()
+    except Unreachable as problem:
+        return problem
+    return None
 
 
 @contextlib.contextmanager
@@ -152,4 +159,4 @@ def _remedy(env: Mapping[str, str], why: str) -> str:
         return "sudo systemctl start docker"
     if shutil.which("podman", path=env.get("PATH")):
         return "systemctl --user start podman.socket"
-    return "sudo apt-get install docker.io && sudo systemctl start docker && sudo usermod -aG docker $USER && newgrp docker"
+    return "sudo apt-get install docker.io && sudo usermod -aG docker $USER && newgrp docker"

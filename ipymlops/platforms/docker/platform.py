@@ -64,7 +64,7 @@ class DockerPlatform(PlatformHere):
     def preflight(self, spec: JobSpec, plan: Plan) -> None:  # noqa: ARG002 - whether the engine answers is all
         find_engine(self.context.env)
 
-    def configure(self, new: JobFolder, submission: Submission, gpus: Chosen) -> None:
+    def configure(self, new: JobFolder, submission: Submission, gpus: Chosen) -> None:  # noqa: ARG002 - asked of the engine
         spec, node = submission.spec, new.node(0)
         (node.root / "home").mkdir()
         if spec.no_code:  # its user is the image's own; the folder above them is closed to others here

@@ -43,7 +43,7 @@ def ensure_shepherd(folder: JobFolder, env: Mapping[str, str]) -> None:
     lock = try_lock(folder.root / "shepherd.lock")
     if lock is None:
         return
-    with open(lock, "rb"):
+    with os.fdopen(lock, "rb"):
         words = [sys.executable, "-m", "ipymlops.platforms.docker.shepherd", str(folder.root)]
         # Not in the job's folder: `-m` looks for modules where it is started, and the job can write there.
         start_detached(words, lock=lock, said=folder.root / "shepherd.log", cwd=Path("/"), env=env)

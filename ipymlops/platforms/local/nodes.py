@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ def _launch_once(node: NodeFolder, words: Sequence[str], env: Mapping[str, str],
         if _was_started(node) or _record(node).exists():
             return
         time.sleep(PAUSE_S)  # another submit of the same job is just here
-    with open(lock, "rb"):
+    with os.fdopen(lock, "rb"):
         if _was_started(node) or node.state.stop_was_asked():
             return
         pid = start_detached(words, lock=lock, said=node.said, cwd=node.root, env=launcher_env(env), stdin=secrets)
