@@ -138,13 +138,18 @@ class MlopsMagics(Magics):
 
 def install(shell: InteractiveShell) -> None:
     """Register the magics, how results look, and the completion."""
-    from ipymlops import display
+    from ipymlops import completion, display
 
-    shell.register_magics(MlopsMagics(shell, display.install(shell)))
+    magics = MlopsMagics(shell, display.install(shell))
+    shell.register_magics(magics)
+    completion.register(shell, magics.context)
 
 
 def remove(shell: InteractiveShell) -> None:
     """Take the magics away again; jobs go on."""
+    from ipymlops import completion
+
+    completion.unregister(shell)
     manager = shell.magics_manager
     ours = manager.registry.pop(MlopsMagics.__name__, None)
     if ours is not None:
