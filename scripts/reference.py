@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from ipymlops import config, errors
+from ipymlops import errors
+from ipymlops.config import SETTINGS
 from ipymlops.job import EndReason, JobState
 from ipymlops.platforms.base import PlatformContext
 from ipymlops.platforms.registry import Platforms
@@ -90,7 +91,8 @@ def platforms() -> Iterator[str]:
 
 def settings() -> str:
     return table(
-        ["key", "variable", "does"], [(f"`{one.key}`", f"`{one.variable}`", one.help) for one in config.SETTINGS]
+        ["key", "variable", "does"],
+        [(f"`{one.key}`", f"`{one.variable}`" if one.variable else "", one.help) for one in SETTINGS],
     )
 
 

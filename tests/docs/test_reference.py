@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ipymlops import config, errors
+from ipymlops import errors
+from ipymlops.config import SETTINGS
 from ipymlops.verbs import VERBS
 from ipymlops.verbs.request import parser_of
 
@@ -34,8 +35,9 @@ def test_every_verb_and_option_is_there(reference, verb):
 
 
 def test_every_setting_and_error_is_there(reference):
-    for one in config.SETTINGS:
-        assert f"| `{one.key}` | `{one.variable}` | " in reference
+    for one in SETTINGS:
+        variable = f"`{one.variable}`" if one.variable else ""
+        assert f"| `{one.key}` | {variable} | {one.help}" in reference
         assert one.help
     for name, kind in inspect.getmembers(errors, inspect.isclass):
         if issubclass(kind, errors.IpymlopsError):
