@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser
 from dataclasses import dataclass
+from pathlib import Path
 
+from ipymlops.context import Context
+from ipymlops.errors import SourceProblem, UsageProblem
+from ipymlops.job import Job
+from ipymlops.spec import Snapshot
+from ipymlops.verbs.artifacts import folder
+from ipymlops.verbs.chosen import JOB, job_of
+from ipymlops.verbs.results import Checkout
 from ipymlops.verbs.verb import VerbOptions
 
 HELP = "write the exact code of a job to a new folder; your own tree stays as it is"
@@ -26,3 +34,30 @@ def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("job", nargs="?", default=SUPPRESS, metavar="JOB", help=JOB)
     add("folder", nargs="?", default=SUPPRESS, metavar="DIR", help="a folder that is not there yet, or empty")
+
+
+def run(options: CheckoutOptions, context: Context) -> Checkout:
+    from ipymlops.source import checkout
+
+    if not options.job or not options.folder:
+        raise UsageProblem("checkout needs a job and a folder", why=f"for example {EXAMPLES[0]}", fix=EXAMPLES[0])
+    job = job_of(options.job, context)
+    code = code_of(job, context)
+    place = folder(options.folder, context)
+    return Checkout(job, place, checkout(code, place))
+
+
+def code_of(job: Job, context: Context) -> Snapshot:
+    """The snapshot that a job ran. Raises `SourceProblem` where it was sent none, or its objects are gone."""
+    intent = context.store.intent(job.id)
+    if intent is None or intent.code is None:
+        raise SourceProblem(
+            f"job {job.number} ({job.name}) has no code of yours",
+            why="it runs an image as built, or others started it",
+            fix=f"ipymlops show {job.number}",
+        )
+    code = intent.code
+    if not Path(code.git_dir).is_dir():
+        what = f"the code of job {job.number} ({job.name}) is no longer here"
+        raise SourceProblem(what, why=f"{code.git_dir} is gone", fix=f"ipymlops show {job.number}")
+    return code

@@ -8,7 +8,6 @@ from ipymlops.context import Context
 from ipymlops.errors import UsageProblem
 from ipymlops.job import Job
 
-
 JOB = "number, last, id, name or a part of it"
 """What the help says of a JOB."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from ipymlops import errors
+from ipymlops.config import SETTINGS
 from ipymlops.context import Context
 from ipymlops.verbs import VERBS, load
 from ipymlops.verbs.nearest import nearest
@@ -112,8 +113,9 @@ def entries() -> Iterator[tuple[str, str]]:
         if issubclass(kind, errors.IpymlopsError):
             meaning = (kind.__doc__ or "").splitlines()[0]
             yield "errors", f"{name}: {meaning} (exit status {kind.exit_code})"
-    for key, meaning in _settings():
-        yield "settings", f"{key}: {meaning}"
+    for setting in SETTINGS:
+        variable = f" (variable {setting.variable})" if setting.variable else ""
+        yield "settings", f"{setting.key}: {setting.help}{variable}"
     for section in guide():
         yield "guide", section
 

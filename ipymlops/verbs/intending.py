@@ -9,7 +9,7 @@ from ipymlops.errors import UsageProblem
 from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, Intent, JobSpec, Plan, Snapshot
 from ipymlops.verbs.placing import Place, place_of
 from ipymlops.verbs.remedy import Put, WrongLine
-from ipymlops.verbs.script import Script, refuse_left_out, script_of
+from ipymlops.verbs.script import Script, in_code, script_of
 from ipymlops.verbs.train_options import TrainOptions
 from ipymlops.verbs.variables import data_of, refuse_collisions, secrets_of, variables_of
 
@@ -36,13 +36,17 @@ class Intended:
 def intended(options: TrainOptions, context: Context) -> Intended:
     """Everything a submit needs, every refusal made. Raises `UsageProblem`, `SourceProblem`, `PlatformProblem`."""
     from ipymlops.platforms.honoured import refuse_impossible_words
+    from ipymlops.source import relative_folder
 
     script = script_of(options, context)
     spec = spec_of(options, script, context)
     refuse_impossible_words(spec)
     place = place_of(options.on, spec, context)
+    code = None if options.no_code else snapshot_of(context)
+    if code is not None:
+        script = in_code(script, code, context)
+        spec = replace(spec, script=script.script, workdir=relative_folder(code, context.cwd))
     spec = replace(spec, python=_python(place, context))
-    code = _code(options, script, context)
     plan = capped(place.platform.plan(spec), spec)
     place.platform.preflight(spec, plan)
     hints = (*script.hints, *([place.why] if place.why else []), *_flag_hints(script, options))
@@ -58,7 +62,6 @@ def spec_of(options: TrainOptions, script: Script, context: Context) -> JobSpec:
     return JobSpec(
         script=script.script,
         argv=options.argv,
-        workdir=script.workdir,
         name=options.name,
         gpu=options.gpu,
         machine_type=options.machine_type,
@@ -73,7 +76,7 @@ def spec_of(options: TrainOptions, script: Script, context: Context) -> JobSpec:
         metrics=_once("--metric", options.metrics),
         spot=options.spot,
         keep_warm_s=options.keep_warm_s,
-        max_runtime_s=options.max_runtime_s,
+        max_runtime_s=options.max_runtime_s or _usual_cap_s(context),
         max_cost_usd=options.max_cost_usd,
         settings=_once("--set", options.settings),
     )
@@ -99,6 +102,20 @@ def capped(plan: Plan, spec: JobSpec) -> Plan:
     return replace(plan, max_runtime_s=min(plan.max_runtime_s, bought_s), max_cost_usd=spec.max_cost_usd)
 
 
+def _usual_cap_s(context: Context) -> int | None:
+    """The setting `max_runtime`; None leaves the 24 hours that every platform has."""
+    from ipymlops.units import parse_duration
+
+    setting = context.config.setting("max_runtime")
+    if setting.value is None:
+        return None
+    try:
+        return parse_duration(setting.value)
+    except UsageProblem as wrong:
+        what = f"the setting max_runtime of {setting.where} is no duration: {setting.value!r}"
+        raise UsageProblem(what, why=wrong.why, fix="--max-runtime 24h") from None
+
+
 def _once(flag: str, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     names = [name for name, _ in pairs]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -121,19 +138,16 @@ def _python(place: Place, context: Context) -> str:
     return context.python
 
 
-def _code(options: TrainOptions, script: Script, context: Context) -> Snapshot | None:
-    if options.no_code:
-        return None
+def snapshot_of(context: Context) -> Snapshot:
+    """This folder's code as it stands."""
     from ipymlops.source import snapshot
 
-    code = snapshot(
+    return snapshot(
         context.cwd,
-        include=context.config.include,
-        allow_secrets=context.config.allow_secrets,
+        include=context.config.items("include"),
+        allow_secrets=context.config.items("allow_secrets"),
         objects=context.home / "objects",
     )
-    refuse_left_out(script, code)
-    return code
 
 
 def _flag_hints(script: Script, options: TrainOptions) -> tuple[str, ...]:

@@ -42,8 +42,8 @@ def place_of(asked: str | None, spec: JobSpec, context: Context) -> Place:
 
 
 def _configured(context: Context) -> tuple[str | None, str]:
-    name = context.config.platform
-    return name, f"{name}: the configured platform" if name else ""
+    setting = context.config.setting("platform")
+    return setting.value, f"{setting.value}: the configured platform ({setting.where})" if setting.value else ""
 
 
 def _checked(name: str, spec: JobSpec, context: Context) -> Platform:
@@ -83,9 +83,7 @@ def _only_one(spec: JobSpec, context: Context) -> Place:
     raise _choose(spec, ready) if ready else _none(spec, trouble)
 
 
-def _ask(
-    platform: Platform, spec: JobSpec, ready: list[tuple[Platform, Plan]], trouble: list[IpymlopsError]
-) -> None:
+def _ask(platform: Platform, spec: JobSpec, ready: list[tuple[Platform, Plan]], trouble: list[IpymlopsError]) -> None:
     try:
         plan = platform.plan(spec)
         platform.preflight(spec, plan)

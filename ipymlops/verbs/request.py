@@ -85,8 +85,14 @@ def _read(verb: str, words: Sequence[str], cell: str | None) -> VerbOptions:
 def filled(kind: type[VerbOptions], parser: ArgumentParser, words: Sequence[str]) -> VerbOptions:
     """Argparse's result as the verb's frozen object, lists as tuples."""
     known = {field.name for field in fields(kind)}
-    values: dict[str, Any] = vars(parser.parse_args(list(words)))
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items() if name in known})
+    given: dict[str, Any] = {
+        name: value for name, value in vars(parser.parse_args(list(words))).items() if name in known
+    }
+    return kind(**{name: _frozen(value) for name, value in given.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _positional(verb: str, parser: ArgumentParser, rest: Sequence[str]) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ipymlops.context import Context
@@ -25,65 +26,77 @@ class Script:
     """What is to run.
 
     Attributes:
-        script: As in `JobSpec`.
-        workdir: The current folder below the root of the code, POSIX.
+        script: As in `JobSpec`; "" while the default script is not known yet.
         path: The script's file on this machine, None for modules, commands and images.
         stem: For the job's default name.
         hints: Sentences for the card.
     """
 
     script: str | None
-    workdir: str
-    path: Path | None
     stem: str
+    path: Path | None = None
     hints: tuple[str, ...] = ()
 
 
 def script_of(options: TrainOptions, context: Context) -> Script:
-    """The script of a line. Raises `UsageProblem` where it cannot be run, before anything is recorded."""
+    """What the line names, once that can be run. Raises `UsageProblem` before anything is written."""
     if options.no_code:
-        return Script(None, "", None, Path(options.image or "image").name.split(":")[0] or "image")
-    root, workdir = _place(context)
+        return Script(None, _stem((options.image or "").rpartition("/")[2].partition(":")[0] or "image"))
     if options.script is None:
         if not options.argv:
             raise UsageProblem("there is no command after --", why="for example -- python3 -c 'print(1)'")
-        return Script(None, workdir, None, _stem(options.argv[0]))
+        return Script(None, _stem(options.argv[0]))
     if options.script.startswith("-m "):
-        return Script(options.script, workdir, None, options.script.split(" ", 1)[1].rpartition(".")[2])
-    name, hints = (options.script, ()) if options.script else _default(root, context)
-    path = _checked(name, root, context)
-    shown = os.path.relpath(path, os.path.realpath(context.cwd)) if Path(name).is_absolute() else name
-    return Script(shown, workdir, path, path.stem, hints)
+        return Script(options.script, options.script.split(" ", 1)[1].rpartition(".")[2])
+    return _of_file(options.script, context) if options.script else Script("", "")
 
 
-def refuse_left_out(script: Script, code: Snapshot) -> None:
-    """Raise if the snapshot leaves the script out."""
-    if script.path is None:
-        return
-    below = Path(os.path.relpath(script.path, os.path.realpath(code.root))).as_posix()
-    for one in code.left_out:
-        if below == one.path.rstrip("/") or below.startswith(one.path.rstrip("/") + "/"):
-            raise SourceProblem(
-                f"{script.script} is not part of the code that is sent",
-                why=f"it is left out by {one.rule}",
-                fix=f'add to pyproject.toml:  [tool.ipymlops] include = ["{below}"]',
-            )
+def in_code(script: Script, code: Snapshot, context: Context) -> Script:
+    """The same script, once it is known to be part of the code that is sent; the default script by now is one."""
+    if script.script == "":
+        name, hint = _default(code, context)
+        script = replace(_of_file(name, context), hints=(hint,))
+    if script.path is not None:
+        _refuse_not_sent(script, script.path, code)
+    return script
 
 
-def _place(context: Context) -> tuple[Path, str]:
-    """The root of the code, and the current folder below it."""
-    from ipymlops.source import relative_folder
+def _of_file(name: str, context: Context) -> Script:
+    path = _checked(name, context)
+    shown = _from_here(path, context) if Path(name).is_absolute() else name
+    return Script(shown, path.stem, path)
 
-    root, workdir = relative_folder(context.cwd)
-    return root, workdir
+
+def _refuse_not_sent(script: Script, path: Path, code: Snapshot) -> None:
+    from ipymlops.source import holds
+
+    root = Path(code.root)
+    if not path.is_relative_to(root):
+        raise SourceProblem(
+            f"{script.script} is outside the code that is sent",
+            why=f"{path} is not below {root}, and only what is there travels",
+            fix=f"cp {shlex.quote(str(path))} {shlex.quote(str(root))}/",
+        )
+    below = path.relative_to(root).as_posix()
+    if not holds(code, below):
+        raise SourceProblem(
+            f"{script.script} is not part of the code that is sent",
+            why=f"it is left out by {_rule(below, code)}",
+            fix=f"git add --force {shlex.quote(str(path))}",
+        )
+
+
+def _rule(below: str, code: Snapshot) -> str:
+    rows = ((one.path.rstrip("/"), one.rule) for one in code.left_out)
+    return next((rule for path, rule in rows if below == path or below.startswith(f"{path}/")), "an ignore rule")
 
 
 def _stem(word: str) -> str:
     return Path(word).stem or "command"
 
 
-def _checked(name: str, root: Path, context: Context) -> Path:
-    """The script's file: there, a file, readable, and below the root."""
+def _checked(name: str, context: Context) -> Path:
+    """The script's file: there, a file, readable, and a script."""
     if "\0" in name:
         raise UsageProblem("the script's name has a NUL byte", why="no file on Linux can have one")
     path = Path(os.path.normpath(Path(os.path.realpath(context.cwd), name)))
@@ -97,7 +110,6 @@ def _checked(name: str, root: Path, context: Context) -> Path:
         raise _folder(name, path)
     if not stat.S_ISREG(mode):
         raise SourceProblem(f"{name} is no file that can be sent", why=f"{path} is a pipe, socket or device")
-    _refuse_outside(name, path, root)
     _refuse_other_kinds(name, path)
     if not os.access(path, os.R_OK):
         raise SourceProblem(f"{name} cannot be read", why=f"{path}: permission denied", fix=f"chmod u+r {name}")
@@ -129,15 +141,6 @@ def _folder(name: str, path: Path) -> UsageProblem:
     return UsageProblem(what, why="name a file in it; a . alone is the default script")
 
 
-def _refuse_outside(name: str, path: Path, root: Path) -> None:
-    if not path.is_relative_to(root):
-        raise SourceProblem(
-            f"{name} is outside the code that is sent",
-            why=f"{path} is not below {root}, and only what is there travels",
-            fix=f"cp {path} {root}/",
-        )
-
-
 def _refuse_other_kinds(name: str, path: Path) -> None:
     edits: dict[str, Edit] = {
         ".sh": Another(("--", "bash", name)),
@@ -149,32 +152,33 @@ def _refuse_other_kinds(name: str, path: Path) -> None:
         raise WrongLine(f"{name} is no Python script", why="a script is run by Python; -- runs any command", edit=edit)
 
 
-def _default(root: Path, context: Context) -> tuple[str, tuple[str, ...]]:
+def _default(code: Snapshot, context: Context) -> tuple[str, str]:
     """The default script as typed from here, and a sentence that says which it is."""
-    configured = context.config.script
-    if configured:
-        path = root / configured
-        return _from_here(path, context), (f"script: {configured}, from [tool.ipymlops] script",)
-    found = _named_train(root)
+    setting = context.config.setting("script")
+    if setting.value:
+        base = Path(setting.where).parent if setting.source == "project" else Path(code.root)
+        return _from_here(base / setting.value, context), f"script: {setting.value}, from {setting.where}"
+    found = _named(DEFAULT_NAME, code)
     if len(found) == 1:
-        return _from_here(root / found[0], context), (f"script: {found[0]}, the repository's only {DEFAULT_NAME}",)
+        hint = f"script: {found[0]}, the repository's only {DEFAULT_NAME}"
+        return _from_here(Path(code.root, found[0]), context), hint
     if not found:
-        why = f"there is no {DEFAULT_NAME} below {root}, and no [tool.ipymlops] script in pyproject.toml"
+        why = f"there is no {DEFAULT_NAME} below {code.root}, and no [tool.ipymlops] script in pyproject.toml"
         raise UsageProblem("which script? none was named, and there is no default", why=why)
     shown = ", ".join(found[:LISTED]) + (f" and {len(found) - LISTED} more" if len(found) > LISTED else "")
     raise WrongLine(
         "which script? none was named, and there are several",
         why=f'there are {shown}; [tool.ipymlops] script = "{found[0]}" in pyproject.toml makes one the default',
-        edit=Another((_from_here(root / found[0], context),)),
+        edit=Another((_from_here(Path(code.root, found[0]), context),)),
     )
 
 
 def _from_here(path: Path, context: Context) -> str:
-    return os.path.relpath(path, os.path.realpath(context.cwd))
+    return os.path.relpath(os.path.realpath(path.parent) + "/" + path.name, os.path.realpath(context.cwd))
 
 
-def _named_train(root: Path) -> list[str]:
-    """Every train.py of the code, by its path below the root."""
-    from ipymlops.source import named
+def _named(name: str, code: Snapshot) -> list[str]:
+    """Every file of that name in the code, by its path below the root."""
+    from ipymlops.source import files
 
-    return sorted(named(root, DEFAULT_NAME))
+    return [file.name for file in files(code.tree, code.git_dir) if file.name.rpartition("/")[2] == name]

@@ -25,9 +25,7 @@ OPTIONS = ShowOptions
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "job", nargs="?", default=SUPPRESS, metavar="JOB", help=JOB
-    )
+    parser.add_argument("job", nargs="?", default=SUPPRESS, metavar="JOB", help=JOB)
 
 
 def run(options: ShowOptions, context: Context) -> JobDetails:

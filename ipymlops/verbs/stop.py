@@ -26,9 +26,7 @@ OPTIONS = StopOptions
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "jobs", nargs="*", default=SUPPRESS, metavar="JOB", help=JOB
-    )
+    parser.add_argument("jobs", nargs="*", default=SUPPRESS, metavar="JOB", help=JOB)
 
 
 def run(options: StopOptions, context: Context) -> Job | JobList:

@@ -27,9 +27,7 @@ OPTIONS = WaitOptions
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "jobs", nargs="*", default=SUPPRESS, metavar="JOB", help=JOB
-    )
+    parser.add_argument("jobs", nargs="*", default=SUPPRESS, metavar="JOB", help=JOB)
 
 
 def run(options: WaitOptions, context: Context) -> JobList:

@@ -1,0 +1,112 @@
+"""`doctor`: only looks."""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ipymlops.context import Context
+from ipymlops.errors import IpymlopsError, MissingExtra, PlatformProblem
+from ipymlops.platforms.base import Check
+from ipymlops.verbs.placing import HERE
+from ipymlops.verbs.results import DoctorReport
+from ipymlops.verbs.verb import VerbOptions
+
+HELP = "look whether everything is there; changes nothing"
+EXAMPLES = ("ipymlops doctor", "ipymlops doctor local", "ipymlops doctor --json")
+
+
+@dataclass(frozen=True)
+class DoctorOptions(VerbOptions):
+    """What a `doctor` line says; without a platform it looks at all of them."""
+
+    platform: str | None = None
+
+
+OPTIONS = DoctorOptions
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("platform", nargs="?", default=SUPPRESS, metavar="PLATFORM", help="only what it needs")
+
+
+def run(options: DoctorOptions, context: Context) -> DoctorReport:
+    if options.platform is not None:
+        checks = (*general(context), *of_platform(options.platform, context))
+        return DoctorReport(checks, options.platform)
+    used = context.config.get("platform") or HERE
+    others = [name for name in context.platforms if name != used]
+    optional = (_milder(check) for name in others for check in of_platform(name, context))
+    return DoctorReport((*general(context), *of_platform(used, context), *optional), "this machine")
+
+
+def without_context(_options: DoctorOptions, error: IpymlopsError) -> DoctorReport:
+    """Settings or store cannot be opened: that is the finding."""
+    return DoctorReport((_failed("ipymlops.open", error),), "this machine")
+
+
+def problem(_options: DoctorOptions, result: DoctorReport) -> IpymlopsError | None:
+    """What is raised after the report, so that a script and Run-All notice."""
+    failed = next((check for check in result.checks if check.status == "fail"), None)
+    if failed is None:
+        return None
+    return PlatformProblem(f"{failed.id}: {failed.what}", why=failed.why, fix=failed.fix)
+
+
+def of_platform(name: str, context: Context) -> tuple[Check, ...]:
+    """What the platform itself looks at; a missing library is one check. Raises `UsageProblem` for an unknown name."""
+    try:
+        return tuple(context.platforms[name].checks())
+    except MissingExtra as missing:
+        return (_failed(f"{name}.library", missing),)
+    except PlatformProblem as problem:
+        return (_failed(f"{name}.answer", problem),)
+
+
+def general(context: Context) -> Iterator[Check]:
+    """What every platform needs."""
+    yield _git()
+    yield _code(context)
+    yield _store(context)
+
+
+def _git() -> Check:
+    from ipymlops.source.git import find_git
+
+    try:
+        return Check("git.program", "ok", f"git is {find_git()}")
+    except IpymlopsError as error:
+        return _failed("git.program", error)
+
+
+def _code(context: Context) -> Check:
+    from ipymlops.source.repository import find_repository
+
+    repository = find_repository(context.cwd.resolve())
+    if repository is not None:
+        return Check("code.repository", "ok", f"the code is the repository {repository.root}")
+    return Check(
+        "code.repository",
+        "warn",
+        f"{context.cwd} is in no git repository",
+        why="the whole folder is sent, and no commit names the code of a job",
+        fix="git init",
+    )
+
+
+def _store(context: Context) -> Check:
+    try:
+        live = context.store.live()
+    except IpymlopsError as error:
+        return _failed("store.records", error)
+    return Check("store.records", "ok", f"the records of jobs are in {context.home}; {len(live)} live")
+
+
+def _failed(check_id: str, error: IpymlopsError) -> Check:
+    return Check(check_id, "fail", error.what, error.why, error.fix)
+
+
+def _milder(check: Check) -> Check:
+    """A platform that is installed with us but not used need not be ready."""
+    return replace(check, status="warn") if check.status == "fail" else check
