@@ -103,7 +103,7 @@ class Supervisor:
         """End what the script left in its session, and write down what they still say."""
         orphans = session_members(self._script.pid)
         now = boot_clock()
-        kill_at = min(self._kill_at, now + ORPHANS_GRACE_S)
+        kill_at = min(self._kill_at, now + min(ORPHANS_GRACE_S, self._grace_s))
         give_up_at = max(now, kill_at) + GIVE_UP_S
         send(orphans, signal.SIGTERM)
         while orphans and now < give_up_at:

@@ -94,17 +94,21 @@ class Launched:
         }
 
     def start(
-        self, config: dict[str, Any], *, python: str = sys.executable, stdin: bytes = b"", env: dict[str, str] | None = None
+        self,
+        config: dict[str, Any],
+        *,
+        python: str = sys.executable,
+        stdin: bytes | None = b"",
+        env: dict[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a launcher and come back at once."""
+        """Start a launcher and come back at once; without `stdin` its standard input is an open pipe."""
         path = self.folder / "config.json"
         path.write_text(json.dumps(config))
-        source = self.folder / "stdin"
-        source.write_bytes(stdin)
-        with source.open("rb") as file:
+        (self.folder / "stdin").write_bytes(stdin or b"")
+        with (self.folder / "stdin").open("rb") as file:
             process = subprocess.Popen(
                 [python, str(self.zip_path), str(path)],
-                stdin=file,
+                stdin=subprocess.PIPE if stdin is None else file,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=os.environ | (env or {}),

@@ -18,7 +18,25 @@ import os, sys
 with open(os.path.join(os.environ["IPYMLOPS_OUTPUT_DIR"], "argv"), "wb") as file:
     file.write(b"".join(os.fsencode(word) + b"\\0" for word in sys.argv[1:]))
 """
-EVERYTHING = ["--flag", "--flag", "", " ", "a b", "'", '"', "\n", "\r\n", "é", "日本", "$HOME", "{x}", "*", "--", "-m", "\udcff"]
+EVERYTHING = [
+    "--flag",
+    "--flag",
+    "",
+    " ",
+    "a b",
+    "'",
+    '"',
+    "\n",
+    "\r\n",
+    "é",
+    "日本",
+    "$HOME",
+    "{x}",
+    "*",
+    "--",
+    "-m",
+    "\udcff",
+]
 count = itertools.count()
 words = st.binary(max_size=40).map(lambda raw: raw.replace(b"\0", b"").decode("utf-8", "surrogateescape"))
 
@@ -121,7 +139,7 @@ def test_a_command_that_cannot_run_says_why(job, argv, code, what):
 
 def test_another_interpreter_runs_the_script(job, tmp_path):
     other = tmp_path / "my python"
-    other.write_text("#!/bin/sh\necho other \"$@\"\n")
+    other.write_text('#!/bin/sh\necho other "$@"\n')
     other.chmod(0o755)
     job.run(job.config({"train.py": ""}, python=str(other), argv=["1"]))
     assert job.log == b"other train.py 1\n"

@@ -31,7 +31,10 @@ def pythons() -> list[str]:
     home = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     found = {sys.version_info[1]: sys.executable}
     for minor in MINORS:
-        candidates = [shutil.which(f"python3.{minor}"), *sorted(map(str, home.glob(f"versions/3.{minor}.*/bin/python3")))]
+        candidates = [
+            shutil.which(f"python3.{minor}"),
+            *sorted(map(str, home.glob(f"versions/3.{minor}.*/bin/python3"))),
+        ]
         for path in candidates:
             if minor not in found and path and starts(path):
                 found[minor] = path
@@ -45,7 +48,10 @@ def starts(python: str) -> bool:
 @pytest.mark.parametrize("python", pythons())
 def test_the_launcher_keeps_its_promises_on_this_python(job, python):
     config = job.config(
-        {"train.py": TRAIN}, argv=["", "é\udcff", "a b"], secret_names=["TOKEN"], metric_patterns=[["loss", r"loss=(\S+)"]]
+        {"train.py": TRAIN},
+        argv=["", "é\udcff", "a b"],
+        secret_names=["TOKEN"],
+        metric_patterns=[["loss", r"loss=(\S+)"]],
     )
     code, out, err = job.run(config, python=python, stdin=b'{"TOKEN": "hunter2hunter2"}\n')
     assert (code, out, err) == (1, b"", b"")
