@@ -25,7 +25,11 @@ CELLS = [
     ("The main job: this folder as it stands, followed until it ends.", f"job = %mlops train {TRAIN}"),
     ("What came back: its metrics ...", "dict(job.metrics)"),
     ("... and its files, fetched one by one.", "%mlops artifacts last --to results"),
-    ("The same line again: the code is known by its content, so nothing is sent.", f"job = %mlops train {TRAIN}"),
+    (
+        "The same line again: the code is known by its content, so there is nothing to send.",
+        f"%mlops train --plan {TRAIN}",
+    ),
+    ("It trains again, without sending anything again.", f"job = %mlops train {TRAIN}"),
     ("Both jobs are in the list.", "%mlops jobs"),
 ]
 
@@ -46,7 +50,8 @@ class PrintedNotebook(NotebookClient):
     """Runs a notebook and prints what each cell shows, when it shows it."""
 
     def __init__(self, notebook: Any, file: Path) -> None:
-        super().__init__(notebook, timeout=600, resources={"metadata": {"path": str(file.parent)}})
+        place = {"metadata": {"path": str(file.parent)}}
+        super().__init__(notebook, timeout=600, resources=place, extra_arguments=["--IPKernelApp.log_level=ERROR"])
         self.file = file
         self.shown: dict[str, list[str]] = {}
         self.on_cell_start = self._head
@@ -68,14 +73,16 @@ class PrintedNotebook(NotebookClient):
         return super().process_message(message, cell, cell_index)
 
     def _print_new(self, content: dict[str, Any]) -> None:
-        """A card changes in place; a terminal can only print the lines that are new."""
+        """A card changes in place; a terminal can only print what is new: another state, and lines of the log."""
         name = content.get("transient", {}).get("display_id", "")
         lines = content["data"].get("text/plain", "").splitlines()
         before = self.shown.get(name, []) if name else []
-        for line in lines:
-            if line not in before:
-                print(line, flush=True)
-        self.shown[name] = before + lines
+        new = [line for line in lines if line not in before and not line.startswith("  last lines of the log")]
+        if all(line.startswith(" ") for line in new):
+            new = [line for line in new if line.lstrip().startswith("│")]
+        for line in new:
+            print(line, flush=True)
+        self.shown[name] = before + new
 
 
 def main() -> int:
