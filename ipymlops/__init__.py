@@ -45,7 +45,7 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from ipymlops.verbs import VERBS
 
-    return sorted({*globals(), *VERBS})
+    return sorted({"__version__", "load_ipython_extension", "unload_ipython_extension", *VERBS})
 
 
 class _Package(ModuleType):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ipymlops.errors import IpymlopsError, PlatformProblem
+from ipymlops.errors import IpymlopsError, JobDidNotSucceed, PlatformProblem
 
 INTERRUPTED = 130
 
@@ -92,7 +92,7 @@ def _encodable(text: str) -> str:
 
 
 def _failed(error: IpymlopsError, *, as_json: bool) -> int:
-    if as_json:
+    if as_json and not isinstance(error, JobDidNotSucceed):  # then the job's own document is there already
         from ipymlops.verbs.dispatch import as_json as json_of
 
         sys.stdout.write(json_of({"error": error.to_json()}) + "\n")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ipymlops.errors import IpymlopsError
     from ipymlops.job import Job
     from ipymlops.spec import Intent
+    from ipymlops.verbs.handle import JobHandle
     from ipymlops.verbs.request import Request
 
 SHELL_DOOR = "ipymlops "
@@ -85,6 +86,10 @@ class MlopsMagics(Magics):
         self._last = context
         return context
 
+    def card(self, job: JobHandle) -> None:
+        """A job in a cell is its card; the cell that sent it has it already."""
+        self._screen.card(job.record, self.context().store.intent(job.id))
+
     def leave(self) -> None:
         """Stop keeping cards up to date; jobs go on."""
         if isinstance(self._screen, LiveScreen):
@@ -103,7 +108,7 @@ class MlopsMagics(Magics):
         return word_of(self._names[name])
 
     def _done(self, line: str, cell: str | None) -> Any:
-        from ipymlops.errors import IpymlopsError
+        from ipymlops.errors import IpymlopsError, JobDidNotSucceed
         from ipymlops.verbs.dispatch import run
         from ipymlops.verbs.line import words_of
         from ipymlops.verbs.request import asks_json, parse
@@ -113,7 +118,7 @@ class MlopsMagics(Magics):
             request = parse(words, cell)
             result = run(request, self.context)
         except IpymlopsError as error:
-            if asks_json(words):
+            if asks_json(words) and not isinstance(error, JobDidNotSucceed):
                 _print_json({"error": error.to_json()})
             raise
         return self._shown(request, result)
@@ -138,18 +143,22 @@ class MlopsMagics(Magics):
 
 def install(shell: InteractiveShell) -> None:
     """Register the magics, how results look, and the completion."""
-    from ipymlops import completion, display
+    from ipymlops.completion import register
+    from ipymlops.display import install as install_display
 
-    magics = MlopsMagics(shell, display.install(shell))
+    magics = MlopsMagics(shell, install_display(shell))
     shell.register_magics(magics)
-    completion.register(shell, magics.context)
+    register(shell, magics.context)
+    if getattr(shell, "kernel", None):  # a terminal shows a handle in one line, as its cards only grow
+        show = shell.display_formatter.ipython_display_formatter.for_type  # type: ignore[union-attr]
+        show("ipymlops.verbs.handle.JobHandle", magics.card)
 
 
 def remove(shell: InteractiveShell) -> None:
     """Take the magics away again; jobs go on."""
-    from ipymlops import completion
+    from ipymlops.completion import unregister
 
-    completion.unregister(shell)
+    unregister(shell)
     manager = shell.magics_manager
     ours = manager.registry.pop(MlopsMagics.__name__, None)
     if ours is not None:

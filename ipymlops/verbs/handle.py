@@ -72,9 +72,6 @@ class JobHandle:
 
         return dispatch([verb, *words], None, self._context)
 
-    def _ipython_display_(self) -> None:
-        self._context.screen.card(self.record, self._context.store.intent(self._id))
-
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in Job.__dataclass_fields__ | _DERIVED:
             raise AttributeError(f"a job has no {name!r}")
