@@ -45,7 +45,7 @@ def screen_of(shell: Any) -> Screen:
     if getattr(shell, "kernel", None) is None:
         from ipymlops.display.terminal import TerminalScreen
 
-        return TerminalScreen(door="%mlops")
+        return TerminalScreen(door="%mlops", cell=lambda: shell.execution_count)
     from ipymlops.display.notebook import NotebookScreen
 
     return NotebookScreen(shell)

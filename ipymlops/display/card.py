@@ -61,7 +61,7 @@ class Card:
         return Facts(tuple(rows))
 
     def _failure(self) -> list[Block]:
-        return failure(self.job, self.door) if self._is_bad() else []
+        return failure(self.job, self.door, in_log=self.tail) if self._is_bad() else []
 
     def _is_bad(self) -> bool:
         return bool(self.job.error) or self.job.state == JobState.FAILED or self.job.end_reason == EndReason.TIMEOUT
@@ -78,11 +78,13 @@ class Card:
         return [Lines(f"last lines of the log ({more})", lines)] if lines else []
 
 
-def failure(job: Job, door: str) -> list[Block]:
-    """Cause, exit code, place in the user's own file, end of the traceback, next step."""
+def failure(job: Job, door: str, *, in_log: tuple[bytes, ...] = ()) -> list[Block]:
+    """Cause, exit code, place in the user's own file, next step; the traceback if the log does not show it already."""
     error: Mapping[str, Any] = job.error or {}
-    sentences = [_cause(job, error), *_place(error), *_part(error, "why"), f"next: {_next_step(job, error, door)}"]
-    trace = [Cell(line) for line in str(error.get("traceback") or "").rstrip().splitlines()[-TRACEBACK_LINES:]]
+    sentences = [_cause(job, error), *_place(error), *_why(error), f"next: {_next_step(job, error, door)}"]
+    lines = str(error.get("traceback") or "").rstrip().splitlines()[-TRACEBACK_LINES:]
+    is_in_log = bool(lines) and any(lines[-1] in log_text(line) for line in in_log)
+    trace = [] if is_in_log else [Cell(line) for line in lines]
     tone: Tone = "bad" if job.state == JobState.FAILED else "warn"
     notes = Notes(tone, tuple(sentences))
     return [notes, Lines("end of the traceback", tuple(trace))] if trace else [notes]
@@ -110,18 +112,26 @@ def _place(error: Mapping[str, Any]) -> list[str]:
     return [f"in {error['file']}{line}"]
 
 
-def _part(error: Mapping[str, Any], name: str) -> list[str]:
-    return [str(error[name])] if error.get(name) else []
+def _why(error: Mapping[str, Any]) -> list[str]:
+    """The reason, unless it only names the place again."""
+    why, file = str(error.get("why") or ""), error.get("file")
+    return [why] if why and not (file and str(file) in why) else []
 
 
 def _next_step(job: Job, error: Mapping[str, Any], door: str) -> str:
     if error.get("fix"):
-        return str(error["fix"])
+        return _as_typed_there(str(error["fix"]), job, door)
     if job.end_reason == EndReason.TIMEOUT:
         return "give it more time with --max-runtime; checkpoints that were saved are kept"
     if job.end_reason == EndReason.OUT_OF_MEMORY:
         return f"use less memory (a smaller batch), or a larger machine; {door} logs {job.number} --tail 50"
     return f"{door} logs {job.number} --tail 50"
+
+
+def _as_typed_there(fix: str, job: Job, door: str) -> str:
+    """A fix written by a launcher or a platform, with the job's short number and the reader's own door."""
+    words = fix.replace(str(job.id), str(job.number)) if job.number else fix
+    return f"{door} {words.removeprefix('ipymlops ')}" if words.startswith("ipymlops ") else words
 
 
 def _aside(job: Job) -> str:

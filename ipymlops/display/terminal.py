@@ -27,10 +27,15 @@ SIGPIPE_STATUS = 141
 class _Shown:
     state: JobState
     detail: str
+    cell: object
 
 
 class TerminalScreen:
-    """Cards are printed once and then followed by a line for each change, as a terminal only grows."""
+    """Cards are printed once and then followed by a line for each change, as a terminal only grows.
+
+    Args:
+        cell: Tells one command from the next, where there are several: each may show a card anew.
+    """
 
     def __init__(
         self,
@@ -39,21 +44,23 @@ class TerminalScreen:
         *,
         door: str = "ipymlops",
         now: Callable[[], datetime] | None = None,
+        cell: Callable[[], object] | None = None,
     ) -> None:
         self._stdout, self._stderr = stdout or sys.stdout, stderr or sys.stderr
         self._door, self._now = door, now or SystemClock().now
+        self._cell = cell or (lambda: None)
         self._shown: dict[JobId, _Shown] = {}
 
     def note(self, text: str) -> None:
         self._say("\n".join(plain(line) for line in text.splitlines()))
 
     def card(self, job: Job, intent: Intent | None = None, hints: Sequence[str] = ()) -> None:
-        before, now = self._shown.get(job.id), _Shown(job.state, job.detail)
+        before, now = self._shown.get(job.id), _Shown(job.state, job.detail, self._cell())
         if now == before:
             return
         self._shown[job.id] = now
         card = Card(job, self._now(), intent, tuple(hints), door=self._door)
-        if before is None:
+        if before is None or before.cell != now.cell:
             self._say(self._painted(card.view(), job))
         elif job.is_final:
             self._say(self._painted(card.outcome(), job))

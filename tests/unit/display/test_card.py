@@ -79,6 +79,20 @@ def test_a_fix_that_came_with_the_error_is_the_next_step(shown):
     assert "next: do this" in shown(state=JobState.FAILED, error={"what": "no", "why": "so", "fix": "do this"})
 
 
+def test_a_fix_from_the_launcher_is_told_as_it_is_typed_here(shown, job):
+    error = {"what": "no", "why": "", "fix": f"ipymlops logs {job.id} --tail 50"}
+    assert "next: %mlops logs 7 --tail 50" in shown(state=JobState.FAILED, error=error, door="%mlops")
+
+
+def test_a_traceback_that_the_log_shows_is_not_shown_twice(shown):
+    error = {"what": "ValueError: x", "traceback": "Traceback:\nValueError: x", "why": "ended at train.py, line 3"}
+    error |= {"file": "train.py", "line": 3}
+    assert "end of the traceback" in shown(state=JobState.FAILED, error=error)
+    text = shown(state=JobState.FAILED, error=error, tail=(b"\x1b[31mValueError: x",))
+    assert "end of the traceback" not in text
+    assert text.count("line 3") == 1
+
+
 def test_a_queued_job_says_why_it_waits(shown):
     error = {"what": "8 x a100 refused", "why": "the limit is 0", "fix": "raise the quota"}
     text = shown(state=JobState.QUEUED, started_at=None, error=error)

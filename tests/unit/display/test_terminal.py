@@ -111,3 +111,13 @@ while True:
     assert process.stderr is not None
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+def test_the_next_command_of_a_shell_shows_the_card_again(stdout, stderr, job):
+    commands = iter([1, 1, 2])
+    screen = TerminalScreen(stdout, stderr, cell=lambda: next(commands))
+    screen.card(job)
+    screen.card(job)
+    assert stderr.getvalue().count("Command") == 1
+    screen.card(job)
+    assert stderr.getvalue().count("Command") == 2
