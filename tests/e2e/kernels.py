@@ -35,17 +35,17 @@ class Ran:
     @property
     def error(self) -> str:
         """`Name: text` as the cell shows it, "" without an error."""
-        tracebacks = ["\n".join(one["content"]["traceback"]) for one in self._of("error")]
+        tracebacks = ["\n".join(one["content"]["traceback"]) for one in self.messages_of("error")]
         return "\n".join(tracebacks)
 
     def stream(self, name: str = "stdout") -> str:
-        return "".join(one["content"]["text"] for one in self._of("stream") if one["content"]["name"] == name)
+        return "".join(one["content"]["text"] for one in self.messages_of("stream") if one["content"]["name"] == name)
 
     @property
     def outputs(self) -> list[Message]:
         """What the saved notebook holds: displays after their last update, and results; mime type → data."""
         shown: list[tuple[str | None, Message]] = []
-        for one in self._of("display_data", "execute_result", "update_display_data"):
+        for one in self.messages_of("display_data", "execute_result", "update_display_data"):
             display_id = one["content"].get("transient", {}).get("display_id")
             if one["msg_type"] == "update_display_data":
                 shown = [(known, one["content"]["data"] if known == display_id else data) for known, data in shown]
@@ -53,14 +53,15 @@ class Ran:
                 shown.append((display_id, one["content"]["data"]))
         return [data for _, data in shown]
 
-    def _of(self, *kinds: str) -> list[Message]:
+    def messages_of(self, *kinds: str) -> list[Message]:
         return [one for one in self.messages if one["msg_type"] in kinds]
 
 
 class Kernel:
-    """One ipykernel process and its client."""
+    """One ipykernel process and its client. `seen` has every published message, also those that no cell waited for."""
 
     def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        self.seen: list[Message] = []
         self._sockets = tempfile.TemporaryDirectory(prefix="k")
         # sockets in a short-named folder of their own: ports are raced for by tests that run side by side
         self._manager = KernelManager(kernel_name="python3", transport="ipc", ip=f"{self._sockets.name}/s")
@@ -107,7 +108,7 @@ class Kernel:
         give_up = time.monotonic() + timeout_s
         messages: list[Message] = []
         while not messages or text not in str(messages[-1]["content"]):
-            message = self._next(self._client.get_iopub_msg, give_up)
+            message = self._heard(give_up)
             if message["parent_header"].get("msg_id") == request:
                 messages.append(message)
         return messages
@@ -135,14 +136,18 @@ class Kernel:
         self._sockets.cleanup()
 
     def _published(self, request: str, give_up: float) -> list[Message]:
-        messages: list[Message] = []
+        """Everything published for the request up to `idle`, what `until` has heard already included."""
         while True:
-            message = self._next(self._client.get_iopub_msg, give_up)
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-                return messages
-            messages.append(message)
+            mine = [one for one in self.seen if one["parent_header"].get("msg_id") == request]
+            for at, one in enumerate(mine):
+                if one["msg_type"] == "status" and one["content"]["execution_state"] == "idle":
+                    return mine[:at]
+            self._heard(give_up)
+
+    def _heard(self, give_up: float) -> Message:
+        message = self._next(self._client.get_iopub_msg, give_up)
+        self.seen.append(message)
+        return message
 
     def _reply(self, request: str, give_up: float) -> Message:
         while True:
