@@ -60,8 +60,8 @@ def test_the_shell_lines_run_in_order(digits):
 
 
 def test_the_notebook_lines_run_in_order(digits):
-    (lines,) = [block for block in blocks("README.md", "") if block.startswith("%load_ext")]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(line) for line in lines.splitlines()])
+    (lines,) = blocks("README.md", "ipython")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(line) for line in lines.splitlines() if line])
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(digits)}}).execute()
     assert (digits / "results" / "report.json").exists()
 
