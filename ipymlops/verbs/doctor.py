@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ipymlops.context import Context
-from ipymlops.errors import IpymlopsError, MissingExtra, PlatformProblem
+from ipymlops.errors import IpymlopsError, MissingExtra, PlatformProblem, UsageProblem
 from ipymlops.platforms.base import Check
+from ipymlops.verbs.nearest import nearest
 from ipymlops.verbs.placing import HERE
 from ipymlops.verbs.results import DoctorReport
 from ipymlops.verbs.verb import VerbOptions
@@ -33,6 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: DoctorOptions, context: Context) -> DoctorReport:
     if options.platform is not None:
+        refuse_unknown("doctor", options.platform, context)
         checks = (*general(context), *of_platform(options.platform, context))
         return DoctorReport(checks, options.platform)
     used = context.config.get("platform") or HERE
@@ -54,8 +56,18 @@ def problem(_options: DoctorOptions, result: DoctorReport) -> IpymlopsError | No
     return PlatformProblem(f"{failed.id}: {failed.what}", why=failed.why, fix=failed.fix)
 
 
+def refuse_unknown(verb: str, name: str, context: Context) -> None:
+    """Raise `UsageProblem` for a name that no platform has; one without its library is known."""
+    known = list(context.platforms)
+    if name not in known:
+        near = nearest(name, known)
+        meant = f"did you mean {near}? " if near else ""
+        why = f"{meant}there are {', '.join(known)}"
+        raise UsageProblem(f"no platform is called {name!r}", why=why, fix=f"ipymlops {verb} {near or HERE}")
+
+
 def of_platform(name: str, context: Context) -> tuple[Check, ...]:
-    """What the platform itself looks at; a missing library is one check. Raises `UsageProblem` for an unknown name."""
+    """What the platform itself looks at; a missing library is one check."""
     try:
         return tuple(context.platforms[name].checks())
     except MissingExtra as missing:

@@ -12,7 +12,7 @@ from ipymlops.config import write_user
 from ipymlops.context import Context
 from ipymlops.errors import UsageProblem
 from ipymlops.verbs import doctor
-from ipymlops.verbs.doctor import general, of_platform
+from ipymlops.verbs.doctor import general, of_platform, refuse_unknown
 from ipymlops.verbs.placing import HERE
 from ipymlops.verbs.results import DoctorReport
 from ipymlops.verbs.verb import VerbOptions
@@ -46,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: SetupOptions, context: Context) -> DoctorReport:
     """Nothing is written while the platform itself is not ready: a default that cannot work helps nobody."""
     name = options.platform or context.config.get("platform") or HERE
-    context.platforms.kind(name)
+    refuse_unknown("setup", name, context)
     if options.undo:
         return DoctorReport((), f"{name}: taken back", _undo(name, context))
     checks = (*general(context), *of_platform(name, context))
