@@ -137,7 +137,7 @@ class MlopsMagics(Magics):
         if result is not None:
             from IPython.display import display
 
-            display(result)  # type: ignore[no-untyped-call]
+            display(result)
         raise problem
 
 
