@@ -123,8 +123,13 @@ def _run(
     place = outcome.Place(config.job_id, config.root, os.fsdecode(workdir))
     asked = act.state.stop_was_asked()
     how = outcome.of_script(ended, pump.tail, place, asked=asked, before=before, after=kills())
-    values = metrics.last_values(metrics.records(act.state.metrics_path))
-    return {**how._asdict(), "metrics": metrics.to_json(values), "notes": [*notes, *ended.notes, *pump.notes]}
+    notes += [*ended.notes, *pump.notes]
+    values: Dict[str, float] = {}
+    try:
+        values = metrics.last_values(metrics.records(act.state.metrics_path))
+    except OSError as error:  # the script may have done anything to it; how it ended stays true
+        notes.append("the metrics cannot be read: {}".format(error))
+    return {**how._asdict(), "metrics": metrics.to_json(values), "notes": notes}
 
 
 def _early_end(act: Act) -> Optional[Dict[str, Any]]:

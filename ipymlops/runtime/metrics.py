@@ -60,7 +60,7 @@ def as_float(value: float) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def to_json(values: Mapping[str, float]) -> Dict[str, object]:

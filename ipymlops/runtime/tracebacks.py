@@ -62,7 +62,7 @@ def _last_block(lines: List[str]) -> Optional[Tuple[List[str], str]]:
             break
         start = index
     block = [_without(line, prefix) for line in lines[start:end]]
-    exception = next((line for line in reversed(block) if line.strip(" |+-") and not line.startswith(" ")), "")
+    exception = next((line for line in reversed(block) if line.strip(" |+-") and line[0] not in " \t"), "")
     return block, exception or block[-1].strip(" |+-")
 
 

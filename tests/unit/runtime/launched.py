@@ -43,12 +43,17 @@ def eventually(condition: Callable[[], Any], what: str = "the condition") -> Any
     raise AssertionError(f"{what} did not come true in {PATIENCE_S} s")
 
 
-def lives(pid: int) -> bool:
+def stat_of(pid: int | str) -> list[str]:
+    """State, parent and so on of a process; empty if there is none."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+        return []
+
+
+def lives(pid: int) -> bool:
+    fields = stat_of(pid)
+    return bool(fields) and fields[0] not in "ZX"
 
 
 class Launched:

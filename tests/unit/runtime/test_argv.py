@@ -53,7 +53,7 @@ def test_every_odd_word_arrives(job):
     assert seen(job, EVERYTHING) == EVERYTHING
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(argv=st.lists(words, max_size=60))
 def test_any_argv_arrives_byte_for_byte(tmp_path, zip_path, argv):
     assert seen(Launched(tmp_path / f"job-{next(count)}", zip_path), argv) == argv

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from ipymlops.runtime.leftovers import end_leftovers
-from tests.unit.runtime.launched import eventually, lives
+from tests.unit.runtime.launched import eventually, lives, stat_of
 
 HANDLER = """
 import os, signal, sys, time
@@ -31,7 +32,7 @@ PLAIN = "import time\nprint('ready', flush=True)\ntime.sleep(600)"
 
 def started(job, script, *argv, **changes):
     process = job.start(job.config({"train.py": script}, argv=list(argv), **changes))
-    job.said(b"ready")
+    job.said(b"ready\n")
     return process
 
 
@@ -167,10 +168,9 @@ def test_a_signal_before_the_start_starts_nothing(job):
 
 
 def test_a_script_that_ended_in_time_was_not_stopped(job):
-    job.state.ask_to_stop()
-    os.unlink(job.state.path("stop"))
-    result = job.script("print('done')")
-    assert result["end_reason"] is None
+    script = "import os, pathlib; pathlib.Path(os.environ['IPYMLOPS_METRICS_FILE']).with_name('stop').touch()"
+    assert job.script(script)["end_reason"] is None
+    assert job.state.stop_was_asked()
 
 
 def test_orphans_in_the_group_are_ended(job):
@@ -287,14 +287,7 @@ def test_zombies_of_the_script_are_collected(job):
     process = started(job, script)
 
     def zombies():
-        found = []
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                fields = open(f"/proc/{name}/stat").read().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if fields[0] == "Z" and fields[1] == str(process.pid):
-                found.append(name)
-        return found
+        stats = [stat_of(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        return [fields for fields in stats if fields[:2] == ["Z", str(process.pid)]]
 
     eventually(lambda: not zombies(), "the collection of zombies")

@@ -37,7 +37,7 @@ def test_a_script_that_ends_well_is_recorded_so(job):
 
 def test_an_attempt_says_who_and_where(job):
     process = job.start(job.config({"train.py": WAIT}))
-    job.said(b"ready")
+    job.said(b"ready\n")
     attempt = eventually(lambda: job.state.attempt().pgid and job.state.attempt())
     assert attempt.pid == process.pid
     assert os.getsid(attempt.pgid) == os.getpgid(attempt.pgid) == attempt.pgid != os.getsid(process.pid)
@@ -60,7 +60,7 @@ def test_a_wrong_checksum_starts_nothing(job):
 
 def test_a_missing_archive_starts_nothing(job):
     config = job.config({"train.py": TOUCH})
-    os.unlink(config["archive"]["path"])
+    (job.folder / "code.tar").unlink()
     assert job.run(config)[0] == EXIT_PLATFORM_ERROR
     assert "cannot be read" in job.result["error"]["what"]
 
@@ -138,7 +138,7 @@ def test_the_users_variables_win_over_the_inherited_and_ours_over_both(job):
 
 def test_output_is_not_held_back_by_python(job):
     job.start(job.config({"train.py": "import time\nprint('now')\ntime.sleep(600)"}))
-    assert job.said(b"now") == b"now\n"
+    assert job.said(b"now\n") == b"now\n"
 
 
 def test_standard_input_is_empty(job):
@@ -178,7 +178,7 @@ def test_a_secret_without_a_usable_value_starts_nothing_and_is_not_quoted(job, l
 def test_a_second_launcher_touches_nothing_while_the_first_lives(job):
     config = job.config({"train.py": WAIT})
     job.start(config)
-    job.said(b"ready")
+    job.said(b"ready\n")
     before = {
         path: path.stat().st_mtime_ns for path in job.folder.rglob("*") if path.name not in ("config.json", "stdin")
     }
@@ -235,7 +235,7 @@ def test_a_job_that_ended_is_not_run_again(job):
 def test_a_job_that_was_killed_is_not_run_again(job):
     config = job.config({"train.py": WAIT})
     process = job.start(config)
-    job.said(b"ready")
+    job.said(b"ready\n")
     process.kill()
     process.wait()
     code, _, err = job.run(config)
@@ -255,7 +255,7 @@ def test_another_attempt_forgets_the_result_and_the_log_of_the_one_before(job):
 def test_another_attempt_has_no_result_until_its_own(job):
     job.script("", attempt_policy="again")
     job.start(job.config({"train.py": WAIT}, attempt_policy="again"))
-    job.said(b"ready")
+    job.said(b"ready\n")
     assert job.state.result() is None
 
 
@@ -320,7 +320,7 @@ def test_data_is_linked_below_its_folder_and_at_its_path(job, tmp_path):
     assert job.run(job.config(files, workdir="w", data=data))[0] == 0, job.log
     assert job.log == b"1,2 1,2\n"
     assert not (job.folder / "code" / "w" / "plain").exists()
-    assert sorted(os.listdir(tmp_path / "digits")) == ["a.csv"]
+    assert [path.name for path in (tmp_path / "digits").iterdir()] == ["a.csv"]
 
 
 def test_data_linked_by_an_attempt_before_is_linked_again(job, tmp_path):
@@ -355,7 +355,7 @@ def test_data_is_never_written_through_a_link_of_the_snapshot(job, tmp_path):
         archive.addfile(link)
     job.run(job.config(buffer.getvalue(), data={"data/train": str(tmp_path)}))
     assert "is a link that leads elsewhere" in job.result["error"]["why"]
-    assert os.listdir(outside) == []
+    assert list(outside.iterdir()) == []
 
 
 def test_files_of_an_image_do_not_give_way_to_data(job, tmp_path):

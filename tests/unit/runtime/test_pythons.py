@@ -66,7 +66,7 @@ def test_the_launcher_keeps_its_promises_on_this_python(job, python):
 def test_a_stop_reaches_the_script_on_this_python(job, python):
     script = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(7))\nprint('ready', flush=True)\ntime.sleep(600)"
     process = job.start(job.config({"train.py": script}), python=python)
-    job.said(b"ready")
+    job.said(b"ready\n")
     job.state.ask_to_stop()
     process.terminate()
     assert process.wait(60) == 7

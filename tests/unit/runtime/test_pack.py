@@ -1,0 +1,64 @@
+"""The launcher's zip: the same bytes everywhere, named by them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from ipymlops.runtime.pack import HOST_ONLY, launcher_bytes, launcher_zip
+from tests.unit.runtime.test_pythons import pythons
+
+MAKE = "import sys; sys.path.insert(0, sys.argv[1]); from ipymlops.runtime.pack import launcher_bytes; sys.stdout.buffer.write(launcher_bytes())"
+
+
+def host_pythons():
+    """Those that the package itself supports."""
+    ask = "import sys; print(sys.version_info >= (3, 10))"
+    return [
+        python for python in pythons() if subprocess.run([python, "-c", ask], capture_output=True).stdout == b"True\n"
+    ]
+
+
+@pytest.mark.parametrize("python", host_pythons())
+def test_every_python_makes_the_same_bytes(python, tmp_path, request):
+    root = str(request.config.rootpath)
+    done = subprocess.run([python, "-c", MAKE, root], capture_output=True, cwd=tmp_path)
+    assert done.stdout == launcher_bytes(), done.stderr
+
+
+def test_the_name_says_the_content_and_a_second_one_is_the_first(tmp_path):
+    path = launcher_zip(tmp_path / "new")
+    before = path.stat()
+    assert launcher_zip(tmp_path / "new") == path
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_it_works_without_the_package_beside_it(tmp_path):
+    path = launcher_zip(tmp_path)
+    done = subprocess.run([sys.executable, "-I", "-S", path], cwd="/", capture_output=True)
+    assert (done.returncode, done.stdout) == (78, b"")
+    assert b"usage: launcher.pyz CONFIG.json" in done.stderr
+
+
+def test_it_holds_the_runtime_and_nothing_of_the_package_above(tmp_path):
+    with zipfile.ZipFile(launcher_zip(tmp_path)) as archive:
+        names = archive.namelist()
+        assert archive.read("ipymlops/__init__.py") == b""
+    assert [name for name in names if not name.startswith("ipymlops/runtime/")] == [
+        "__main__.py",
+        "ipymlops/__init__.py",
+    ]
+    assert not {f"ipymlops/runtime/{name}" for name in HOST_ONLY} & set(names)
+
+
+def test_it_is_made_from_a_package_that_is_in_a_zip_itself(tmp_path, request):
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
+        archive.writestr("ipymlops/__init__.py", "")
+        for file in (request.config.rootpath / "ipymlops" / "runtime").glob("*.py"):
+            archive.write(file, f"ipymlops/runtime/{file.name}")
+    done = subprocess.run([sys.executable, "-c", MAKE, tmp_path / "package.zip"], capture_output=True, cwd=tmp_path)
+    assert done.stdout == launcher_bytes(), done.stderr
