@@ -41,7 +41,7 @@ def pack(taken: Snapshot, folder: Path) -> CodeArchive:
             why=error.strerror or str(error),
             fix=f"df -h '{folder}'   # make room, then run the line again",
         ) from error
-    return CodeArchive(taken.tree, path, str(said["sha256"]), int(said["bytes"]))
+    return _archive(taken, path, said)
 
 
 def _kept(taken: Snapshot, path: Path, note: Path) -> CodeArchive | None:
@@ -56,7 +56,11 @@ def _kept(taken: Snapshot, path: Path, note: Path) -> CodeArchive | None:
     git_dir, root = Path(taken.git_dir), Path(taken.root)
     if any(lfs.find_object(pointer, git_dir, root, name) for name, pointer in missing):
         return None
-    return CodeArchive(taken.tree, path, said["sha256"], said["bytes"])
+    return _archive(taken, path, said)
+
+
+def _archive(taken: Snapshot, path: Path, said: dict[str, Any]) -> CodeArchive:
+    return CodeArchive(taken.tree, path, said["sha256"], said["bytes"], commit=taken.commit, root=taken.root)
 
 
 def _write(taken: Snapshot, path: Path) -> dict[str, Any]:

@@ -50,10 +50,15 @@ def snapshot(
     places = objects or _default_objects()
     choice = ignore.choices(root)
     choice = replace(choice, include=(*choice.include, *include))
-    with tempfile.TemporaryDirectory(prefix="ipymlops-") as scratch:
-        shop = _with_store(Workshop(program, Path(), Path(scratch), root, choice), repository, places)
-        found = gather(shop, repository, root)
-        taken = _taken(shop, repository, found, (*allow_secrets, *shop.choice.allow_secrets))
+    try:
+        with tempfile.TemporaryDirectory(prefix="ipymlops-") as scratch:
+            shop = _with_store(Workshop(program, Path(), Path(scratch), root, choice), repository, places)
+            found = gather(shop, repository, root)
+            taken = _taken(shop, repository, found, (*allow_secrets, *shop.choice.allow_secrets))
+    except OSError as error:  # git's own troubles are no OSError: this is the temporary folder, or ours below `objects`
+        why = f"{error.strerror or error}: {error.filename or tempfile.gettempdir()}"
+        fix = f"df -h '{tempfile.gettempdir()}' '{root}'"
+        raise SourceProblem(f"no snapshot of {root} could be taken", why=why, fix=fix) from error
     if job_id is not None:
         refs.keep(taken, job_id)
     return taken

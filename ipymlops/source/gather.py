@@ -19,7 +19,7 @@ from ipymlops.source.git import Git
 from ipymlops.source.index import GITLINK, Entries, Entry, Status
 from ipymlops.source.notebooks import is_notebook, stripped
 from ipymlops.source.objects import sizes, write_blobs
-from ipymlops.source.paths import parents, printable, shown
+from ipymlops.source.paths import printable, shown
 from ipymlops.source.repository import Repository, repository_at
 
 
@@ -63,20 +63,21 @@ def gather(shop: Workshop, repository: Repository | None, root: Path, prefix: by
     scratch = Path(tempfile.mkdtemp(dir=shop.scratch))
     git = _git_for(shop, repository, root, scratch)
     config = _config(git)
+    drivers = filtering.configured_filters(config) | {filtering.LFS}
+    git = replace(git, settings=filtering.without(drivers))  # whatever writes an index may look into files
     listing = index.read_index(git)
     index.look_at_everything(git, root, listing)
     excludes = ignore.excludes_file(
         scratch, config, shop.choice, is_top=not prefix, own=shop.own if not prefix else None
     )
-    looking = replace(git, settings=filtering.without(filtering.configured_filters(config) | {filtering.LFS}))
-    status = index.read_status(looking, excludes.setting)
+    status = index.read_status(git, excludes.setting)
     found = Gathered(git, listing.entries, status)
     found.left_out.update(ignore.rules_of(git, excludes, status.ignored))
     _bring_in(shop, found, prefix)
     dropped = _drop(shop, found, prefix)
     filters = filtering.read_filters(git, root, config, {*listing.entries, *status.edited})
-    names = filters.configured if repository and repository.is_foreign else {filtering.LFS}
-    adding = replace(git, settings=filtering.without(names))
+    is_foreign = repository is not None and repository.is_foreign
+    adding = git if is_foreign else replace(git, settings=filtering.without({filtering.LFS}))
     common_dir = repository.common_dir if repository else shop.store
     is_touched = _add(adding, found, filters, root, common_dir)
     if repository is None:
@@ -126,13 +127,11 @@ def _bring_in(shop: Workshop, found: Gathered, prefix: bytes) -> None:
 
 def _drop(shop: Workshop, found: Gathered, prefix: bytes) -> set[bytes]:
     """Take out what `.ipymlopsignore` leaves out: it has the last word, over tracked files and `include` too."""
-    paths = {*found.entries, *found.status.edited}
-    folders = {folder + b"/" for path in paths for folder in parents(path)} if shop.choice.ignore else set()
-    asked = [prefix + path for path in (*paths, *folders)]
+    asked = (prefix + path for path in {*found.entries, *found.status.edited, *found.status.nested})
     rules = ignore.own_rules_of(shop.program, shop.scratch, shop.choice, asked)
-    rules = {path[len(prefix) :]: rule for path, rule in rules.items()}
+    rules = {path[len(prefix) :]: rule for path, rule in rules.items() if len(path) > len(prefix)}
     dropped = {path: rule for path, rule in rules.items() if not path.endswith(b"/")}
-    found.left_out.update(ignore.collapsed(dropped, rules))
+    found.left_out = ignore.collapsed({**found.left_out, **dropped}, rules)
     index.remove(found.git, (path for path in dropped if path in found.entries))
     found.status.edited -= dropped.keys()
     for path in dropped:
@@ -209,7 +208,7 @@ def _keep_index(git: Git, store: Path) -> None:
 def _add_nested(shop: Workshop, found: Gathered, root: Path, prefix: bytes, dropped: Iterable[bytes]) -> bool:
     """Submodules and embedded repositories travel as plain files, as they stand."""
     links = {path for path, (mode, _) in found.entries.items() if mode == GITLINK} - set(dropped)
-    for path in sorted({*links, *found.status.nested}):
+    for path in sorted({*links, *found.status.nested} - set(dropped)):
         inner = repository_at(root / os.fsdecode(path))
         index.remove(found.git, [path] if path in links else [])
         if inner is None:

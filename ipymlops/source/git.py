@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ IDENTITY = {
     for role in ("AUTHOR", "COMMITTER")
     for field, value in (("NAME", "ipymlops"), ("EMAIL", "ipymlops@localhost"))
 }
+
+
+FULL = (b"No space left", b"Disk quota", b"File too large")
 
 
 class GitFailed(SourceProblem):
@@ -147,10 +151,11 @@ def find_git() -> str:
 def failure(git: Git, verb: str, status: int, stderr: bytes) -> GitFailed:
     """Git's failure in our words; the common causes have their own remedy."""
     said = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    why = next((line for line in said if "fatal:" in line or "error:" in line), said[-1] if said else "")
+    fatal = [line for line in said if line.startswith("fatal:")] or [line for line in said if "error:" in line] or said
+    why = fatal[0] if fatal else ""
     why = why or (f"git was ended by signal {-status}" if status < 0 else f"git ended with status {status}")
     place = git.work_tree or git.git_dir
-    if any(word in stderr for word in (b"No space left", b"Disk quota", b"File too large")):
+    if status == -signal.SIGXFSZ or any(word in stderr for word in FULL):
         return GitFailed(
             f"the snapshot of {place} could not be written: the disk is full", why=why, fix=f"df -h {git.git_dir}"
         )
@@ -160,7 +165,8 @@ def failure(git: Git, verb: str, status: int, stderr: bytes) -> GitFailed:
             why=f"{why} (git would refuse to add this file too)",
             fix="git config --get-regexp '^filter'  # mend or unset the one named above",
         )
-    return GitFailed(f"git {verb} failed in {place}", why=why, fix=f"git -C '{place}' status")
+    look = "status" if git.work_tree else "fsck"
+    return GitFailed(f"git {verb} failed in {place}", why=why, fix=f"git -C '{place}' {look}")
 
 
 def quoted(path: Path) -> str:

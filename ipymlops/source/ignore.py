@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ipymlops.errors import SourceProblem
 from ipymlops.source.git import Git
-from ipymlops.source.paths import IGNORE_FILE, ignore_line, is_below, parents, shown
+from ipymlops.source.paths import IGNORE_FILE, ignore_line, parents, shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -84,27 +84,33 @@ def rules_of(git: Git, excludes: Excludes, paths: Iterable[bytes]) -> dict[bytes
     return {path: excludes.rule(source, line, what) for source, line, what, path in rows if what[:1] != b"!"}
 
 
-def own_rules_of(program: str, scratch: Path, choice: Choices, paths: Sequence[bytes]) -> dict[bytes, str]:
-    """The line of `.ipymlopsignore` that leaves out each of the paths, tracked or not.
+def own_rules_of(program: str, scratch: Path, choice: Choices, paths: Iterable[bytes]) -> dict[bytes, str]:
+    """The line of `.ipymlopsignore` that leaves out each of the paths, tracked or not, and their folders (final `/`).
 
-    It is asked of an empty repository, in which no other rule speaks.
+    It is asked of an empty repository, in which no other rule speaks; its folders are there, for a rule may mind.
     """
     if not choice.ignore:
         return {}
+    names = list(paths)
+    folders = {folder for path in names for folder in parents(path)}
     blank = Git(program, scratch / "blank.git", work_tree=scratch / "blank")
-    for folder in (blank.git_dir / "objects", blank.git_dir / "refs", scratch / "blank"):
-        folder.mkdir(parents=True, exist_ok=True)
+    top = os.fsencode(scratch / "blank")
+    for folder in sorted(folders):
+        os.makedirs(os.path.join(top, folder), exist_ok=True)  # noqa: PTH103, PTH118 - bytes
+    for place in (blank.git_dir / "objects", blank.git_dir / "refs", scratch / "blank"):
+        place.mkdir(parents=True, exist_ok=True)
     (blank.git_dir / "HEAD").write_text("ref: refs/heads/main\n")
     path = scratch / "own-excludes"
     path.write_bytes(b"".join(line + b"\n" for line in choice.ignore))
-    return rules_of(blank, Excludes(path, (IGNORE_FILE,) * len(choice.ignore)), paths)
+    rules = rules_of(blank, Excludes(path, (IGNORE_FILE,) * len(choice.ignore)), {*names, *folders})
+    return {path + b"/" if path in folders else path: rule for path, rule in rules.items()}
 
 
 def collapsed(left_out: Mapping[bytes, str], rules: Mapping[bytes, str]) -> dict[bytes, str]:
     """One row for a whole folder that a rule leaves out (`rules` knows folders with a final `/`), else one a file."""
     rows: dict[bytes, str] = {}
     for path, rule in left_out.items():
-        above = next((folder + b"/" for folder in parents(path) if folder + b"/" in rules), None)
+        above = next((folder + b"/" for folder in parents(path.rstrip(b"/")) if folder + b"/" in rules), None)
         rows[above or path] = rules[above] if above else rule
     return rows
 
@@ -120,10 +126,6 @@ def included(git: Git, patterns: Sequence[str]) -> tuple[list[bytes], list[str]]
         if not here and not git.fields("ls-files", "-z", "--cached", "--", spec):
             idle.append(pattern)
     return found, idle
-
-
-def below_any(path: bytes, folders: Iterable[bytes]) -> bool:
-    return any(is_below(path, folder) for folder in folders)
 
 
 def _check_ignore(git: Git, asked: bytes) -> list[bytes]:

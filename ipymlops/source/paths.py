@@ -37,10 +37,6 @@ def size(count: int) -> str:
     return f"{amount:.1f} TB"
 
 
-def is_below(path: bytes, folder: bytes) -> bool:
-    return path == folder or path.startswith(folder + b"/")
-
-
 def parents(path: bytes) -> list[bytes]:
     """The folders above a path, the topmost first: `a`, `a/b` for `a/b/c`."""
     parts = path.split(b"/")[:-1]

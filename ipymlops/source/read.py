@@ -89,6 +89,8 @@ def files(snapshot_tree: str, git_dir: Path | str) -> Iterator[TreeFile]:
 
 def holds(taken: Snapshot, path: str) -> bool:
     """Whether the snapshot has a file at `path` (POSIX, below its root): one that is ignored is not in it."""
+    if not path:
+        return False
     git = Git(find_git(), Path(taken.git_dir))
     rows = git.fields("ls-tree", "-z", "--full-tree", taken.tree, "--", os.fsencode(path))
     return any(row.split(b" ", 2)[1] == b"blob" for row in rows)
