@@ -21,6 +21,12 @@ RECENT = 5000
 _MOST_TERMS = 300
 """A short word that begins more sequences than this is looked for in the text itself."""
 
+_SAMPLE = 200
+"""Jobs, from the oldest to the newest, in which the rarest sequences of a word are looked for."""
+
+_RAREST = 3
+"""Sequences of a word that the index is asked for: a common one costs time and rules out nothing."""
+
 _END = "\U0010ffff"
 
 
@@ -90,32 +96,40 @@ def _indexed(
     """Those up to the border, through the word index where it is there and up to date, else through the others."""
     below = [] if border is None else ["jobs.number <= ?"]
     bound = () if border is None else (border,)
-    if has_index and parts.words and not connection.execute("SELECT 1 FROM stale LIMIT 1").fetchone():
-        through, rest = _expression(connection, parts.words)
-        if through is None:
-            return []
-        if through:
-            narrowed = " AND ".join([through, *(_any_of(words) for words in parts.narrowing)])
-            conditions = ["words MATCH ?", *below, *parts.conditions, *_occurs(rest)]
-            values = (narrowed, *bound, *parts.values, *rest)
-            source = "words CROSS JOIN jobs ON jobs.number = words.rowid"  # CROSS: the index leads
-            return _jobs(connection, source, conditions, values, limit, order="words.rowid")
     conditions = [*below, *parts.conditions, *_occurs(parts.words)]
-    return _jobs(connection, "jobs", conditions, (*bound, *parts.values, *parts.words), limit)
+    values = (*bound, *parts.values, *parts.words)
+    if not has_index or not parts.words or connection.execute("SELECT 1 FROM stale LIMIT 1").fetchone():
+        return _jobs(connection, "jobs", conditions, values, limit)
+    expression = _expression(connection, parts)
+    if expression is None:
+        return []
+    if not expression:
+        return _jobs(connection, "jobs", conditions, values, limit)
+    source = "words CROSS JOIN jobs ON jobs.number = words.rowid"  # CROSS: the index leads
+    return _jobs(connection, source, ["words MATCH ?", *conditions], (expression, *values), limit, order="words.rowid")
 
 
-def _expression(connection: sqlite3.Connection, words: Iterable[str]) -> tuple[str | None, tuple[str, ...]]:
-    """The index's expression for the words (None: one of them occurs nowhere), and the words it cannot look for."""
-    through, rest = [], []
-    for word in words:
+def _expression(connection: sqlite3.Connection, parts: _Parts) -> str | None:
+    """What the index is asked; it lets through all that can match, and a few more.
+
+    None: a word occurs nowhere. Empty: the index cannot help.
+    """
+    sample = _sample(connection)
+    asked = [_any_of(words, sample) for words in parts.narrowing]
+    for word in parts.words:
         begun = (word,) if len(word) >= SHORTEST_INDEXED else _terms(connection, word)
         if not begun:
-            return None, ()
+            return None
         if len(begun) < _MOST_TERMS:
-            through.append(_any_of(begun))
-        else:
-            rest.append(word)
-    return " AND ".join(through), tuple(rest)
+            asked.insert(0, _any_of(begun, sample))
+    return " AND ".join(asked)
+
+
+def _sample(connection: sqlite3.Connection) -> list[str]:
+    (newest,) = connection.execute("SELECT max(number) FROM jobs").fetchone()
+    numbers = range(newest or 0, 0, -max(1, (newest or 0) // _SAMPLE))[:_SAMPLE]
+    rows = connection.execute(f"SELECT text FROM jobs WHERE number IN ({', '.join('?' * len(numbers))})", numbers)  # noqa: S608
+    return [text for (text,) in rows]
 
 
 def _terms(connection: sqlite3.Connection, word: str) -> tuple[str, ...]:
@@ -126,9 +140,20 @@ def _terms(connection: sqlite3.Connection, word: str) -> tuple[str, ...]:
     return tuple(term for (term,) in rows)
 
 
-def _any_of(words: Iterable[str]) -> str:
-    quoted = ('"' + word.replace('"', '""') + '"' for word in words)
-    return f"({' OR '.join(quoted)})"
+def _any_of(words: Iterable[str], sample: Sequence[str]) -> str:
+    return f"({' OR '.join(_all_of(_rarest(word, sample)) for word in words)})"
+
+
+def _all_of(terms: Iterable[str]) -> str:
+    quoted = ('"' + term.replace('"', '""') + '"' for term in terms)
+    return f"({' AND '.join(quoted)})"
+
+
+def _rarest(word: str, sample: Sequence[str]) -> list[str]:
+    """The sequences of three in a word that the fewest of the sample have."""
+    every = dict.fromkeys(word[begin : begin + SHORTEST_INDEXED] for begin in range(len(word) - SHORTEST_INDEXED + 1))
+    counts = {term: sum(term in text for text in sample) for term in every}
+    return sorted(counts, key=counts.__getitem__)[:_RAREST]
 
 
 def _occurs(words: Sequence[str]) -> list[str]:
