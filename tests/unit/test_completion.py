@@ -224,7 +224,9 @@ def test_python_names_do_not_mix_in(shell, pressed):
 
 
 def test_registering_again_does_not_offer_twice(shell, context, pressed):
+    before = len(shell.Completer.custom_matchers)
     register(shell, lambda: context)
+    assert len(shell.Completer.custom_matchers) == before
     assert pressed("%mlops tr") == ["%mlops train"]
     unregister(shell)
     assert "%mlops train" not in pressed("%mlops tr")

@@ -260,7 +260,7 @@ def test_a_script_that_takes_no_options_gets_no_hints(script):
         + "+".join(["'-'"] * 700)
         + ")\np.parse_args()\n",
         "x = foo(1, 2, a=3)\n" * 60_000,
-        "import typer\ndef f(x: a" + "[0]" * 900 + " = 1): ...\ntyper.run(f)\n",
+        "import typer\ndef f(x: a" + "[0]" * 1500 + " = 1): ...\ntyper.run(f)\n",
     ],
 )
 def test_broken_and_hostile_scripts_are_harmless(script, source):

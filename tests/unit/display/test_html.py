@@ -34,6 +34,7 @@ HOSTILE += [
     "<!--",
     "]]>",
     "\x1b[31m\x00\u202e",
+    'https://x/"><img src=y>\x1b\u202e',
     "\udcff",
     "<style>*{display:none}",
 ]
@@ -63,6 +64,8 @@ class Reader(HTMLParser):
 
 
 def assert_only_ours(html):
+    html.encode()
+    assert not set(html) & set("\x00\x07\x1b\x9b\u202e\u2066\u2028")
     seen = Reader(html)
     assert seen.odd == []
     assert {tag for tag, _ in seen.elements} <= TAGS
