@@ -103,9 +103,13 @@ class FakeWorld:
             lock.take(patience_s=PATIENCE_S)
             write_whole(self.root / "faults.json", json.dumps(self._faults() | counts))
 
+    def is_left(self, fault: str) -> bool:
+        """Whether the fault is still to happen."""
+        return self._faults().get(fault, 0) > 0
+
     def strikes(self, fault: str) -> bool:
         """Whether the fault happens now; it is then used up once."""
-        if not self._faults().get(fault):
+        if not self.is_left(fault):
             return False
         with self._lock() as lock:
             lock.take(patience_s=PATIENCE_S)
