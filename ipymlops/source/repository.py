@@ -28,12 +28,10 @@ class Repository:
     @property
     def is_writable(self) -> bool:
         """Objects and refs can be written: a single fan-out folder of another owner already spoils it."""
-        fan_out = [self.common_dir / "objects" / f"{number:02x}" for number in range(256)]
-        refs = [self.common_dir / "refs" / below for below in ("ipymlops", "ipymlops/jobs")]
-        places = [self.common_dir / "objects", self.common_dir / "refs"]
-        return all(
-            os.access(place, os.W_OK | os.X_OK) for place in (*places, *refs, *fan_out) if _exists(place, places)
-        )
+        objects, refs = str(self.common_dir / "objects"), str(self.common_dir / "refs")
+        fan_out = [f"{objects}/{name}" for name in os.listdir(objects) if len(name) == len("ab")]  # noqa: PTH208
+        ours = [place for place in (f"{refs}/ipymlops", f"{refs}/ipymlops/jobs") if os.path.exists(place)]  # noqa: PTH110
+        return all(os.access(place, os.W_OK | os.X_OK) for place in (objects, refs, *ours, *fan_out))
 
 
 def find_repository(folder: Path) -> Repository | None:
@@ -125,7 +123,3 @@ def _pointed_to(git_file: Path) -> Path:
 
 def _first_line(file: Path) -> str:
     return os.fsdecode(file.read_bytes()).split("\n", 1)[0]
-
-
-def _exists(place: Path, needed: list[Path]) -> bool:
-    return place in needed or place.exists()

@@ -36,7 +36,7 @@ def rows() -> list[Row]:
 
 def make_repository(root: Path) -> None:
     """Files of text that compresses to half, as code and small data do; notebooks with outputs among them."""
-    chance = random.Random(1)  # noqa: S311 - the same files each time
+    chance = random.Random(1)
     for number in range(FILES):
         folder = root / f"package_{number // 500}" / f"part_{number // 25 % 20}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,4 +63,4 @@ def pack_like_the_vendors(root: Path, to: Path) -> None:
 
 if __name__ == "__main__":
     for row in rows():
-        print(row, row.is_ok, row.ratio)  # noqa: T201
+        print(row, row.is_ok, row.ratio)
