@@ -19,12 +19,25 @@ from pathlib import Path
 from ipymlops.context import Context
 from ipymlops.control.dispatch import forget, lock_of, origin_of
 from ipymlops.control.wording import called, line
-from ipymlops.errors import IpymlopsError, OutOfCapacity, PlatformProblem, QuotaExceeded, StoreProblem, Unreachable
+from ipymlops.errors import (
+    IpymlopsError,
+    MissingExtra,
+    NotSignedIn,
+    OutOfCapacity,
+    PlatformProblem,
+    QuotaExceeded,
+    StoreProblem,
+    Unreachable,
+    UsageProblem,
+)
 from ipymlops.job import EndReason, Job, JobState
 from ipymlops.opening import NoScreen, open_context
 from ipymlops.spec import CodeArchive, Intent, JobId, PlatformRef
 
 PATIENCE_S = 2.0
+
+UNASKED = (UsageProblem, StoreProblem, NotSignedIn, MissingExtra)
+"""What comes before the platform is asked."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -54,6 +67,8 @@ def _delivered(context: Context, job: Job) -> Job:
     try:
         ref = _submitted(context, job)
     except Exception as problem:  # noqa: BLE001 - whatever it was, it is recorded with the job
+        if job.state is not JobState.QUEUED and isinstance(problem, UNASKED):
+            return context.store.update(job.id, partial(_perhaps_there, problem))
         return context.store.update(job.id, partial(_refused, context, problem))
     return context.store.get(job.id) if ref is None else _accepted(context, job, ref)
 
@@ -124,6 +139,11 @@ def _stopped(context: Context, job: Job, ref: PlatformRef) -> Job:
         detail = f"could not be told to stop yet: {_sentence(problem)}"
         return context.store.update(job.id, lambda stored: replace(stored, detail=detail))
     return job
+
+
+def _perhaps_there(problem: Exception, job: Job) -> Job:
+    """An earlier courier may have started it, and this one could not ask: nothing is known, so nothing ends."""
+    return replace(job, detail=f"may have been started, asked for again: {_sentence(problem)}")
 
 
 def _refused(context: Context, problem: Exception, job: Job) -> Job:

@@ -46,7 +46,8 @@ def write_origin(context: Context, job_id: JobId) -> None:
     """Note where the job comes from. Written before the job is recorded, so that no job is without it."""
     path = _path(context.home, job_id, "json")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (context.home, path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(Origin(this_host(), str(context.cwd)))))
     except OSError as problem:
         fix = f"make room in {context.home}, or choose another folder with IPYMLOPS_HOME"

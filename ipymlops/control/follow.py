@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -9,7 +10,7 @@ from datetime import datetime
 from ipymlops.context import Context
 from ipymlops.control import poll
 from ipymlops.control.poller import NO_ANSWER, Pace, described
-from ipymlops.control.watch import OnChange, Watch, detaching
+from ipymlops.control.watch import LEAST_S, OnChange, Watch, detaching
 from ipymlops.control.wording import line
 from ipymlops.errors import IpymlopsError, MissingExtra, NotSignedIn, PlatformProblem
 from ipymlops.job import Job, LogLine, LogPage
@@ -58,6 +59,7 @@ class Following:
         self._on_change = on_change or (lambda _job: None)
         self._is_here = _is_here(context, job)
         self._log = _Tail(context, HERE_S if self._is_here else FAR_S)
+        self._asks = Pace(HERE_S[1], HERE_S[1]) if self._is_here else Pace(FAR_S[0], FAR_S[0])
 
     def pages(self) -> Iterator[LogPage]:
         """The log from its beginning, page by page; an empty page says that all there is so far has been given."""
@@ -65,8 +67,9 @@ class Following:
             while True:
                 page = self._log.next_page(self.job)
                 if page is not None:
+                    watch.release()  # who reads this may never come back, and must not keep others from polling
                     yield page
-                pause_s = min(self._look(watch), self._log.rest_s)
+                pause_s = max(LEAST_S, min(self._look(watch), self._log.rest_s(self.job)))
                 if poll.is_over(self.job) and self._log.is_over(self.job):
                     self._tell()
                     return
@@ -77,7 +80,8 @@ class Following:
         """Bring the record up to date; returns how long it may rest. A job of this machine we ask ourselves."""
         pause_s = watch.turn()
         self.job = self._context.store.get(self.job.id)
-        if self._is_here or self._log.is_at_end:
+        if (self._is_here or self._log.is_at_end) and self._asks.is_due(self._context.clock.now()):
+            self._asks.slower(self._context.clock.now())
             self._ask()
         if not poll.is_over(self.job):  # the end is told after the last line
             self._tell()
@@ -108,8 +112,10 @@ class _Tail:
         self._failures = 0
         self._quiet_since: datetime | None = None
 
-    @property
-    def rest_s(self) -> float:
+    def rest_s(self, job: Job) -> float:
+        """How long there is nothing to read, in seconds."""
+        if job.ref is None or self.is_at_end:
+            return math.inf
         return max(0.0, self._pace.left_s(self._context.clock.now()))
 
     def next_page(self, job: Job) -> LogPage | None:

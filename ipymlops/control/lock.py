@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 PAUSE_S = 0.02
 
@@ -16,7 +17,7 @@ class FileLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: int | None = None
+        self._file: IO[bytes] | None = None  # an object: where an interrupt loses it, its end still unlocks
 
     def __enter__(self) -> FileLock:  # noqa: PYI034 - typing.Self came with 3.11
         return self
@@ -46,7 +47,7 @@ class FileLock:
         """Give it up; harmless when it is not held. Unlocks by name: a forked child may share the open file."""
         if self._file is not None:
             fcntl.flock(self._file, fcntl.LOCK_UN)
-            os.close(self._file)
+            self._file.close()
             self._file = None
 
 
@@ -58,22 +59,22 @@ def is_locked(path: Path) -> bool:
         return not lock.take()
 
 
-def _locked(path: Path) -> int | None:
+def _locked(path: Path) -> IO[bytes] | None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    file = path.open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(file)
+        file.close()
         return None
     if not _is_still(file, path):  # its owner removed it between our open and our lock: the name is another file now
-        os.close(file)
+        file.close()
         return None
     return file
 
 
-def _is_still(file: int, path: Path) -> bool:
+def _is_still(file: IO[bytes], path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(file), path.stat())
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False

@@ -20,6 +20,9 @@ FAR_S = (1.0, 30.0)
 RESEND_S = (1.0, 300.0)
 SILENT_S = (1.0, 60.0)
 STOP_AGAIN_S = (60.0, 60.0)
+SILENT_COURIER_S = 5.0
+"""Once the pauses are so long, couriers that left no word are called dead; before, they may be slow to start."""
+
 GROWTH = 1.5
 JITTER = (0.8, 1.0)
 
@@ -62,14 +65,14 @@ class Poller:
     def __init__(self, context: Context) -> None:
         self.notices: dict[str, dict[str, str]] = {}
         self._context = context
-        self._paces: dict[JobId, Pace] = {}
+        self._paces: dict[tuple[JobId, bool], Pace] = {}
         self._silent: dict[str, Pace] = {}
-        self._stops: dict[JobId, Pace] = {}
+        self._stops: dict[tuple[JobId, bool], Pace] = {}
 
     def round(self) -> float:
         """Look at each job that is due; returns the seconds until the next one is."""
         live = self._context.store.live()
-        self._forget({job.id for job in live})
+        self._forget({_key(job) for job in live})
         for job in live:
             if self._is_due(job):
                 self._visit(job)
@@ -83,9 +86,9 @@ class Poller:
         return self._pace(job).is_due(now) and (silent is None or silent.is_due(now))
 
     def _pace(self, job: Job) -> Pace:
-        if job.id not in self._paces or (job.ref is not None and self._paces[job.id].most_s == RESEND_S[1]):
-            self._paces[job.id] = Pace(*(RESEND_S if job.ref is None else self._range_of(job)))
-        return self._paces[job.id]
+        if _key(job) not in self._paces:
+            self._paces[_key(job)] = Pace(*(RESEND_S if job.ref is None else self._range_of(job)))
+        return self._paces[_key(job)]
 
     def _range_of(self, job: Job) -> tuple[float, float]:
         try:
@@ -121,11 +124,10 @@ class Poller:
 
     def _resent(self, job: Job) -> Job:
         """A job that no courier has: one that was killed, or a refusal to be tried again."""
-        sent_before = job.id in self._paces and self._paces[job.id].interval_s > 0
         if is_under_way(self._context.home, job.id):
             return job
         sent_again(self._context, job)
-        if sent_before and not job.detail:
+        if self._pace(job).interval_s >= SILENT_COURIER_S and not job.detail:
             detail = f"the process that sends it ended early; see {log_of(self._context.home, job.id)}"
             return self._context.store.update(job.id, _with_detail(detail))
         return job
@@ -133,7 +135,7 @@ class Poller:
     def _stop_again(self, job: Job) -> None:
         """A stop may have been lost, with the courier that was to pass it on."""
         now = self._context.clock.now()
-        pace = self._stops.setdefault(job.id, Pace(*STOP_AGAIN_S))
+        pace = self._stops.setdefault(_key(job), Pace(*STOP_AGAIN_S))
         if pace.due is None:
             pace.slower(now)
         elif pace.is_due(now) and job.ref is not None:
@@ -145,10 +147,15 @@ class Poller:
         if isinstance(problem, NO_ANSWER):
             self._silent.setdefault(platform, Pace(*SILENT_S)).slower(self._context.clock.now())
 
-    def _forget(self, live: set[JobId]) -> None:
+    def _forget(self, live: set[tuple[JobId, bool]]) -> None:
         for kept in (self._paces, self._stops):
             for gone in kept.keys() - live:
                 del kept[gone]
+
+
+def _key(job: Job) -> tuple[JobId, bool]:
+    """A job begins anew once the platform has it."""
+    return job.id, job.ref is not None
 
 
 def described(problem: Exception) -> dict[str, str]:

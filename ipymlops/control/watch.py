@@ -19,6 +19,9 @@ from ipymlops.job import Job
 GLANCE_S = 0.2
 """How often those who do not lead read the store: a query of under a millisecond."""
 
+LEAST_S = 0.02
+"""Nobody asks again sooner: what is due in less is due then."""
+
 OnChange = Callable[[Job], object]
 
 
@@ -36,6 +39,10 @@ class Watch:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Let another lead; the next turn asks for it again."""
         self._lead.release()
 
     @property
@@ -48,8 +55,8 @@ class Watch:
         return tuple(self._poller.notices.values())
 
     def turn(self) -> float:
-        """Ask about what is due, if it is for us to ask; returns how long the caller may rest, at most `GLANCE_S`."""
-        return min(GLANCE_S, self._poller.round()) if self._lead.take() else GLANCE_S
+        """Ask about what is due, if it is for us to ask; returns how long the caller may rest, up to `GLANCE_S`."""
+        return max(LEAST_S, min(GLANCE_S, self._poller.round())) if self._lead.take() else GLANCE_S
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from ipymlops.control.dispatch import lock_of, log_of
 from ipymlops.control.reconcile import reconcile
 from ipymlops.control.stop import stop
 from ipymlops.control.submit import job_of
-from ipymlops.errors import QuotaExceeded
+from ipymlops.errors import QuotaExceeded, UsageProblem
 from ipymlops.job import EndReason, JobState
 from ipymlops.spec import PlatformRef
 from ipymlops.testing.fake_platform import FakePlatform
@@ -83,6 +83,23 @@ def test_a_secret_that_this_session_lacks_says_to_run_the_line_again(context, in
     assert job.error["what"] == "job 1 (train-1) was not started: TOKEN is not set in this session"
     assert job.error["fix"] == "set TOKEN and run the line again"
     assert world.launches() == []
+
+
+def test_a_job_that_may_run_already_is_not_ended_because_it_cannot_be_asked_for(context, recorded, world, monkeypatch):
+    world.misbehave(lose_reply=1)
+    carry(context, recorded.id)
+    launch = FakePlatform.submit
+
+    def submit(*_):
+        raise UsageProblem("there is no value for --secret TOKEN")
+
+    monkeypatch.setattr(FakePlatform, "submit", submit)
+    job = carry(context, recorded.id)
+    assert (job.state, job.ref) == (JobState.STARTING, None)
+    assert job.detail == "may have been started, asked for again: there is no value for --secret TOKEN"
+    monkeypatch.setattr(FakePlatform, "submit", launch)
+    assert carry(context, recorded.id).ref == recorded.id
+    assert world.launches() == [recorded.id]
 
 
 def test_a_job_that_was_stopped_before_its_courier_came_is_never_launched(context, recorded, world):

@@ -90,6 +90,23 @@ def test_a_job_that_waits_for_its_courier_is_followed_from_there(
     assert lines == [b"one"]
 
 
+def test_whoever_waits_rests_between_two_looks(context, recorded, world, clock, followed, monkeypatch):
+    """Before the job is there, while it runs, and where its log has ended before it has."""
+    from dataclasses import replace
+
+    from ipymlops.control.courier import carry
+
+    monkeypatch.setattr("ipymlops.control.reconcile.send", lambda *_: None)
+    logs = FakePlatform.logs
+    monkeypatch.setattr(FakePlatform, "logs", lambda *words: replace(logs(*words), is_end=len(clock.slept) > 60))
+    nothing = [lambda: None] * 20
+    clock.then = [*nothing, lambda: carry(context, recorded.id), *nothing, *nothing, *nothing]
+    clock.then += [lambda: world.tell(recorded.id, "DONE")]
+    followed(recorded)
+    assert len(clock.slept) > 60
+    assert min(clock.slept) >= 0.02
+
+
 def test_a_job_that_was_refused_ends_the_follow(context, recorded, world, followed, clock, monkeypatch):
     from ipymlops.control.courier import carry
 
@@ -146,6 +163,19 @@ def test_after_an_interrupt_the_next_follow_starts_at_once(accepted, world, cloc
     world.tell(accepted.id, "DONE")
     assert followed(accepted).state is JobState.SUCCEEDED
     assert lines == [b"one", b"one"]
+
+
+def test_an_interrupt_while_a_line_is_shown_keeps_nobody_from_polling(context, accepted, world):
+    from ipymlops.control.logs import read
+    from ipymlops.control.watch import Watch
+
+    world.write(accepted.id, b"one\n")
+    lines = read(context, accepted, follow=True)
+    assert next(lines).text == b"one"  # and never comes back: a traceback may hold on to it
+    with Watch(context) as watch:
+        watch.turn()
+        assert watch.is_leading
+    lines.close()
 
 
 def test_one_who_is_not_signed_in_is_told(accepted, followed, monkeypatch):
