@@ -4,7 +4,10 @@
 set -euo pipefail
 
 # command:package, for what `make test` runs: real engines, and git's large files
-needed=(git:git git-lfs:git-lfs dockerd:docker.io podman:podman runc:runc)
+needed=(
+  git:git git-lfs:git-lfs dockerd:docker.io podman:podman runc:runc
+  setpriv:util-linux ldd:libc-bin /usr/bin/python3:python3
+)
 
 missing=("$@")
 if [ $# -eq 0 ]; then

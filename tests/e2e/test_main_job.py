@@ -60,7 +60,7 @@ def kept(root: Path) -> dict[str, str]:
 def test_the_main_job_from_notebook_to_files_and_a_second_time_without_sending(digits, git, home):
     git(digits, "status")
     before = kept(digits)
-    _, _, first, log, _, plan, _, second = executed(
+    _, train, first, log, _, plan, _, second = executed(
         digits,
         [
             "%load_ext ipymlops",
@@ -80,6 +80,11 @@ def test_the_main_job_from_notebook_to_files_and_a_second_time_without_sending(d
     assert (job["dirty"], job["commit"]) == (True, git(digits, "rev-parse", "HEAD").strip())
     assert job["metrics"]["accuracy"] > 0.9, "without the edit it is far lower"
 
+    shown = cards(train)
+    assert "succeeded" in shown
+    assert "running" not in shown, "the saved notebook holds the last state"
+    assert "epoch 8 loss" in shown
+
     epochs = [line.split()[1] for line in printed(log).splitlines() if line.startswith("epoch")]
     assert epochs == [str(epoch) for epoch in range(1, 9)]
 
@@ -93,14 +98,6 @@ def test_the_main_job_from_notebook_to_files_and_a_second_time_without_sending(d
     assert (again["number"], again["tree"]) == (job["number"] + 1, job["tree"])
     assert json.loads(printed(plan))["code"]["to_send_bytes"] == 0
     assert len(list((home / "code").glob("*.tar"))) == 1
-
-
-def test_the_saved_notebook_holds_the_last_state_and_the_end_of_the_log(digits):
-    _, train = executed(digits, ["%load_ext ipymlops", f"job = %mlops train --on local -f {TRAIN}"])
-    shown = cards(train)
-    assert "succeeded" in shown
-    assert "epoch 8 loss" in shown
-    assert "running" not in shown
 
 
 def test_a_failed_job_stops_run_all_and_names_the_line_of_the_users_file(digits):
