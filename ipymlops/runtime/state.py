@@ -9,7 +9,7 @@ import time
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
 RESERVE_BYTES = 256 * 1024
-LOCK_TRIES = 10
+LOCK_TRIES = 40
 LOCK_PAUSE_S = 0.05
 
 

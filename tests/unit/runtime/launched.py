@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,6 +56,23 @@ def stat_of(pid: int | str) -> list[str]:
 def lives(pid: int) -> bool:
     fields = stat_of(pid)
     return bool(fields) and fields[0] not in "ZX"
+
+
+@functools.lru_cache(maxsize=1)
+def pythons() -> dict[int, str]:
+    """One interpreter for each minor version of Python 3 from 8 on that starts here, this one among them."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = {sys.version_info[1]: sys.executable}
+    for minor in range(8, 21):
+        candidates = [*map(str, sorted(versions.glob(f"3.{minor}.*/bin/python3"))), shutil.which(f"python3.{minor}")]
+        for path in candidates:
+            if minor not in found and path and _starts(path):
+                found[minor] = path
+    return dict(sorted(found.items()))
+
+
+def _starts(python: str) -> bool:
+    return subprocess.run([python, "-c", "import ctypes"], capture_output=True, check=False).returncode == 0
 
 
 class Launched:

@@ -275,13 +275,17 @@ def test_a_script_that_closes_its_output_still_ends_well(job):
     assert job.log == b"said\n"
 
 
-def test_zombies_of_the_script_are_collected(job):
+def test_what_the_scripts_children_leave_is_the_launchers_and_collected(job):
     """In a container the launcher is process 1: nobody else would."""
     script = (
         "import os, time\n"
         "if os.fork() == 0:\n"
-        "    if os.fork() == 0: os._exit(0)\n"
-        "    print(os.getpid(), flush=True); os._exit(0)\n"
+        "    os.environ['PARENT'] = str(os.getpid())\n"
+        "    if os.fork() == 0:\n"
+        "        while os.getppid() == int(os.environ['PARENT']): time.sleep(0.01)\n"
+        "        os.write(1, b'%d\\n' % os.getppid())\n"
+        "        os._exit(0)\n"
+        "    os._exit(0)\n"
         "os.wait(); print('ready', flush=True); time.sleep(600)"
     )
     process = started(job, script)
@@ -290,4 +294,5 @@ def test_zombies_of_the_script_are_collected(job):
         stats = [stat_of(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
         return [fields for fields in stats if fields[:2] == ["Z", str(process.pid)]]
 
+    assert b"%d\n" % process.pid in job.said(b"%d\n" % process.pid)
     eventually(lambda: not zombies(), "the collection of zombies")

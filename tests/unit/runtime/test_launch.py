@@ -201,18 +201,20 @@ def test_many_launchers_at_once_run_the_script_once(job):
 
 
 def test_looking_at_the_lock_keeps_no_launcher_from_it(job):
-    watching = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"from ipymlops.runtime.state import State\ns = State({job.state.folder!r})\nwhile True: s.is_held()",
-        ]
+    job.state.ask_to_stop()
+    (job.folder / "state" / "alive.lock").touch()
+    look = (
+        f"from ipymlops.runtime.state import State\ns = State({job.state.folder!r})\nprint(s.is_held(), flush=True)\n"
     )
+    words = [sys.executable, "-c", look + "while True: s.is_held()"]
+    watching = [subprocess.Popen(words, stdout=subprocess.PIPE) for _ in range(3)]
     try:
-        assert [job.run(job.config({"train.py": ""}, attempt_policy="again"))[0] for _ in range(5)] == [0] * 5
+        assert [one.stdout.readline() for one in watching] == [b"False\n"] * 3
+        assert [job.run(job.config({"train.py": ""}, attempt_policy="again"))[0] for _ in range(4)] == [143] * 4
     finally:
-        watching.kill()
-        watching.wait()
+        for one in watching:
+            one.kill()
+            one.communicate()
 
 
 def test_the_lock_is_not_inherited_by_what_the_script_leaves(job):

@@ -9,20 +9,15 @@ import zipfile
 import pytest
 
 from ipymlops.runtime.pack import HOST_ONLY, launcher_bytes, launcher_zip
-from tests.unit.runtime.test_pythons import pythons
+from tests.unit.runtime.launched import pythons
 
 MAKE = "import sys; sys.path.insert(0, sys.argv[1]); from ipymlops.runtime.pack import launcher_bytes; sys.stdout.buffer.write(launcher_bytes())"
 
 
-def host_pythons():
-    """Those that the package itself supports."""
-    ask = "import sys; print(sys.version_info >= (3, 10))"
-    return [
-        python for python in pythons() if subprocess.run([python, "-c", ask], capture_output=True).stdout == b"True\n"
-    ]
+HOST_PYTHONS = [python for minor, python in pythons().items() if minor >= 10]  # what the package itself supports
 
 
-@pytest.mark.parametrize("python", host_pythons())
+@pytest.mark.parametrize("python", HOST_PYTHONS)
 def test_every_python_makes_the_same_bytes(python, tmp_path, request):
     root = str(request.config.rootpath)
     done = subprocess.run([python, "-c", MAKE, root], capture_output=True, cwd=tmp_path)
@@ -48,6 +43,7 @@ def test_it_holds_the_runtime_and_nothing_of_the_package_above(tmp_path):
     with zipfile.ZipFile(launcher_zip(tmp_path)) as archive:
         names = archive.namelist()
         assert archive.read("ipymlops/__init__.py") == b""
+        assert {(one.date_time, one.compress_type) for one in archive.infolist()} == {((1980, 1, 1, 0, 0, 0), 0)}
     assert [name for name in names if not name.startswith("ipymlops/runtime/")] == [
         "__main__.py",
         "ipymlops/__init__.py",

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-MINORS = range(8, 21)
+from tests.unit.runtime.launched import pythons
+
 TRAIN = """
 import json, os, signal, sys, threading
 print("argv", json.dumps(sys.argv[1:]), os.environ["TOKEN"], flush=True)
@@ -26,26 +21,7 @@ except ValueError as error:
 """
 
 
-def pythons() -> list[str]:
-    """One interpreter for each version that starts, this one among them."""
-    home = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    found = {sys.version_info[1]: sys.executable}
-    for minor in MINORS:
-        candidates = [
-            shutil.which(f"python3.{minor}"),
-            *sorted(map(str, home.glob(f"versions/3.{minor}.*/bin/python3"))),
-        ]
-        for path in candidates:
-            if minor not in found and path and starts(path):
-                found[minor] = path
-    return [found[minor] for minor in sorted(found)]
-
-
-def starts(python: str) -> bool:
-    return subprocess.run([python, "-c", "import ctypes, ssl"], capture_output=True).returncode == 0
-
-
-@pytest.mark.parametrize("python", pythons())
+@pytest.mark.parametrize("python", pythons().values())
 def test_the_launcher_keeps_its_promises_on_this_python(job, python):
     config = job.config(
         {"train.py": TRAIN},
@@ -62,7 +38,7 @@ def test_the_launcher_keeps_its_promises_on_this_python(job, python):
     assert "ValueError: bad" in error["traceback"]
 
 
-@pytest.mark.parametrize("python", pythons())
+@pytest.mark.parametrize("python", pythons().values())
 def test_a_stop_reaches_the_script_on_this_python(job, python):
     script = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(7))\nprint('ready', flush=True)\ntime.sleep(600)"
     process = job.start(job.config({"train.py": script}), python=python)
