@@ -45,7 +45,7 @@ def run(request: Request, opened: Callable[[], Context]) -> Any:
             without = getattr(module, "without_context", None)
             if without is None:
                 raise
-            return without(error)
+            return without(request.options, error)
         if request.options.as_json:
             context = replace(context, screen=JsonScreen(prints_lines=request.verb == "logs"))
         return module.run(request.options, context)

@@ -10,11 +10,10 @@ from typing import cast
 from ipymlops.context import Context
 from ipymlops.errors import IpymlopsError, UsageProblem
 from ipymlops.job import Job
-from ipymlops.spec import Intent
 from ipymlops.verbs import scan
 from ipymlops.verbs.awaited import failure_of
 from ipymlops.verbs.handle import JobHandle
-from ipymlops.verbs.intending import Intended, intended
+from ipymlops.verbs.intending import intended
 from ipymlops.verbs.results import PlanReport
 from ipymlops.verbs.train_options import TrainOptions, add_arguments
 
@@ -39,8 +38,9 @@ def run(options: TrainOptions, context: Context) -> JobHandle | PlanReport:
 
     submitted = submit(context, asked.intent, stem=asked.stem, again=options.again)
     job = submitted.job
-    hints = asked.hints if submitted.is_new else (*asked.hints, reattached(job))
-    context.screen.card(job, _shown_intent(asked, job, context, is_new=submitted.is_new), hints)
+    if not submitted.is_new:
+        context.screen.note(reattached(job))
+    context.screen.card(job, asked.intent if submitted.is_new else context.store.intent(job.id), asked.hints)
     if options.follow:
         _follow(job, context)
     elif options.wait:
@@ -56,13 +56,7 @@ def problem(options: TrainOptions, result: JobHandle | PlanReport) -> IpymlopsEr
 
 
 def reattached(job: Job) -> str:
-    return (
-        f"this very job is live already: nothing was sent again, and here it is (--again starts another job {job.name})"
-    )
-
-
-def _shown_intent(asked: Intended, job: Job, context: Context, *, is_new: bool) -> Intent | None:
-    return asked.intent if is_new else context.store.intent(job.id)
+    return f"this very job is live already: here is {job.name}, nothing was sent again; --again starts another"
 
 
 def _follow(job: Job, context: Context) -> None:

@@ -229,7 +229,7 @@ def test_bad_input_is_one_message_with_a_fix_that_works(name, folder, home, git,
 
     out, err = capfd.readouterr()
     assert out == ""
-    first, *rest = err.strip().splitlines()
+    _, *rest = err.strip().splitlines()
     assert [line[:7] for line in rest] in (["  why: ", "  fix: "], ["  fix: "])
     assert "Traceback" not in err
     for word in bad.says:
