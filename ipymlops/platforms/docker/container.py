@@ -108,7 +108,7 @@ def _host_config(folder: JobFolder, wanted: Wanted) -> dict[str, Any]:
     if facts.has_selinux:
         config["security_opt"] = ["label=disable"]  # else it may not read what it is given
     # The log is read back to its first byte: no driver that keeps none, and no rotation.
-    kind, limits = ("k8s-file", {}) if facts.is_podman else ("json-file", {"max-size": "-1"})
+    kind, limits = ("k8s-file", {}) if facts.is_podman else ("json-file", {"max-size": "1024t"})
     config["log_config"] = docker.types.LogConfig(type=kind, config=limits)
     if wanted.gpus.count and facts.is_podman:
         config["devices"] = [f"nvidia.com/gpu={index}" for index in wanted.gpus.indexes]

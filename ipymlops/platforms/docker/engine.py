@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 TIMEOUT_S = 60
+API = "API_VERSION"
 VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 Address = Mapping[str, str]
-"""The variables that lead to an engine; kept with the job, so that any process finds it again."""
+"""The variables that lead to an engine, and the version of its API, which saves asking; kept with the job."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +51,20 @@ def find_engine(env: Mapping[str, str]) -> Address:
     """The address of the engine that answers; raises `Unreachable` with what to do if none does."""
     problems: list[str] = []
     for address in _addresses(env):
-        problem = _silence(address)
-        if problem is None:
-            return address
-        problems.append(problem.why)
+        answer = _asked(address)
+        if not isinstance(answer, Unreachable):
+            return {**address, API: answer}
+        problems.append(answer.why)
     raise _absent(env, problems)
 
 
-def _silence(address: Address) -> Unreachable | None:
-    """Why the engine does not answer; None if it does."""
+def _asked(address: Address) -> str | Unreachable:
+    """The version of the engine's API, or why it does not answer."""
     try:
         with engine(address) as client:
-            client.ping()
+            return str(client.api.api_version)
     except Unreachable as problem:
         return problem
-    return None
 
 
 @contextlib.contextmanager
@@ -75,13 +75,16 @@ def engine(address: Address) -> Iterator[DockerClient]:
     from requests.exceptions import RequestException
 
     try:
-        client = docker.DockerClient.from_env(environment=dict(address), timeout=TIMEOUT_S)
+        client = docker.DockerClient.from_env(
+            environment=dict(address), timeout=TIMEOUT_S, version=address.get(API, "auto")
+        )
     except (DockerException, RequestException, OSError, ValueError) as problem:
         raise _unreachable(address, problem) from problem
     try:
         yield client
     except APIError as problem:
-        raise PlatformProblem(
+        kind = Unreachable if problem.is_server_error() else PlatformProblem
+        raise kind(
             "the container engine refused", why=str(problem.explanation or problem), fix="ipymlops doctor docker"
         ) from problem
     except (DockerException, RequestException, OSError) as problem:

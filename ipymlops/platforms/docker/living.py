@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ipymlops.errors import Unreachable
 from ipymlops.job import EndReason, JobState, JobStatus
 from ipymlops.platforms.docker.ending import end_status, lost_status, read_end
 from ipymlops.platforms.docker.engine import engine
@@ -22,10 +23,16 @@ def look_at(folder: JobFolder) -> JobStatus:
     address = read_json(address_path(folder))
     if address is None or not started_marker(folder).exists():
         return _not_started(folder)
-    with engine(address) as client:
-        container = find_container(client, folder)
-        if container is not None:
-            return _living(folder, container)
+    try:
+        with engine(address) as client:
+            container = find_container(client, folder)
+            if container is not None:
+                return _living(folder, container)
+    except Unreachable:  # Podman also says so of a container that is just being removed
+        known = _known(folder)
+        if known is None:
+            raise
+        return known
     return _known(folder) or lost_status(folder)
 
 

@@ -1,0 +1,335 @@
+"""What every platform must keep: subclass `PlatformContract` with a `platform` fixture.
+
+Each test is a line of `ipymlops.platforms.base.Platform`, or a promise of what a script sees. Real jobs run. A platform
+whose jobs are dear can begin with `PlatformBasics`. The `platform` is made with `SECRET` in its environment, with code
+below its home, and `stop_grace_s` may be short.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ipymlops.errors import PlatformProblem, UsageProblem
+from ipymlops.job import EndReason, JobState, LogLine, new_job_id
+from ipymlops.platforms.base import Platform
+from ipymlops.spec import JobSpec, PlatformRef
+from ipymlops.testing.job_runner import COMMIT, PROBE, JobRunner, packed
+from ipymlops.testing.killed_submit import ACTS, Submit, kills, submit_and_die
+
+SECRET = ("CONTRACT_TOKEN", "tok-3141592653-secret")
+HOSTILE = (
+    *("--lr", "3e-4", "--lr", "3e-4", "-v", "", " a  b ", "'\"`", "x\ny", "é💥", "$HOME {x} {{y}} *", "\\", "--"),
+    "\udcff\udc80",
+)
+WHO = ("JOB_ID", "JOB_NAME", "PLATFORM", "COMMIT", "NODE_RANK", "NODES")
+ANY_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+MOST_ACTS = 300
+WAITS = "import time\nprint('ready', flush=True)\ntime.sleep(600)\n"
+RAN_ONCE = "import os, time\nwith open(os.environ['IPYMLOPS_OUTPUT_DIR'] + '/ran', 'a') as f: f.write('once\\n')\n"
+
+
+class PlatformBasics:
+    """The promises on which all others stand."""
+
+    acts: ClassVar[frozenset[str]] = ACTS
+    """Before which of its acts a submit is killed."""
+
+    @pytest.fixture
+    def python(self) -> str:
+        """The interpreter to ask for; a platform of containers has its own."""
+        return ""
+
+    @pytest.fixture
+    def runner(self, platform: Platform, python: str) -> JobRunner:
+        return JobRunner(platform, platform.context.home / "code", python)
+
+    def onlookers_view(self, platform: Platform) -> bytes:
+        """All that somebody sees who looks at the jobs from outside: their files, requests and descriptions."""
+        return b"".join(path.read_bytes() for path in platform.context.home.rglob("*") if path.is_file())
+
+    def test_the_script_sees_its_words_byte_for_byte(self, runner: JobRunner) -> None:
+        assert runner.seen(runner.submit(PROBE, *HOSTILE))["argv"] == list(HOSTILE)
+
+    def test_the_script_sees_where_and_who_it_is(self, runner: JobRunner) -> None:
+        job_id, name = new_job_id(), 'a "$(touch /tmp/x)" <b>&\n../é'
+        files = {"pkg/sub/train.py": PROBE, "pkg/sub/next to it": "", "lib.py": ""}
+        ref = runner.submit(
+            files, job_id=job_id, job_name=name, workdir="pkg/sub", env=(("PLAIN", "a b\n$x"),), labels=(("k", name),)
+        )
+        seen = runner.seen(ref)
+        env = seen["env"]
+        assert seen["cwd"].endswith("/pkg/sub")
+        assert seen["files"] == ["next to it", "train.py"]
+        assert env["PLAIN"] == "a b\n$x"
+        assert [env[f"IPYMLOPS_{key}"] for key in WHO] == [job_id, name, runner.platform.name, COMMIT, "0", "1"]
+
+    def test_a_secret_reaches_the_script_and_nobody_else(self, runner: JobRunner) -> None:
+        name, value = SECRET
+        script = (
+            f"import hashlib, os\nvalue = os.environ['{name}']\nprint('value', value)\n"
+            "print('digest', hashlib.sha256(value.encode()).hexdigest(), flush=True)\ninput_left = open(0).read()\n"
+            "import time\ntime.sleep(1)"
+        )
+        ref = runner.submit(script, secrets=((name, f"env:{name}"),))
+        runner.until_logged(ref, b"digest")
+        while_it_runs = self.onlookers_view(runner.platform)
+        log = runner.log(runner.succeeded(ref))
+        assert hashlib.sha256(value.encode()).hexdigest().encode() in log
+        assert value.encode() not in while_it_runs + log + self.onlookers_view(runner.platform)
+
+    def test_what_it_writes_comes_back_path_by_path(self, runner: JobRunner, tmp_path: Path) -> None:
+        script = """
+import os
+def write(variable, path, content):
+    path = os.path.join(os.environ["IPYMLOPS_" + variable], path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(content)
+write("OUTPUT_DIR", "deep/er/model.bin", bytes(range(256)))
+write("OUTPUT_DIR", "new\\nline", b"")
+write("TENSORBOARD_DIR", "events.1", b"tb")
+write("CHECKPOINT_DIR", "step-3", b"ckpt")
+os.symlink("/etc/passwd", os.environ["IPYMLOPS_OUTPUT_DIR"] + "/elsewhere")
+"""
+        ref = runner.succeeded(runner.submit(script))
+        found = {one.path: one.bytes for one in runner.platform.artifacts(ref)}
+        assert found == {"deep/er/model.bin": 256, "new\nline": 0, "tensorboard/events.1": 2, "checkpoints/step-3": 4}
+        assert runner.read(ref, "deep/er/model.bin") == bytes(range(256))
+        assert runner.read(ref, "checkpoints/step-3") == b"ckpt"
+        for path in ("no/such", "../job.json", "/etc/passwd", "elsewhere", ""):
+            with pytest.raises(PlatformProblem):
+                runner.platform.fetch(ref, path, tmp_path / "not-there")
+        assert not (tmp_path / "not-there").exists()
+
+    def test_metrics_come_from_the_file_and_from_the_log(self, runner: JobRunner) -> None:
+        script = """
+import json, os
+with open(os.environ["IPYMLOPS_METRICS_FILE"], "a") as file:
+    for step in range(3):
+        file.write(json.dumps({"step": step, "val_loss": 1 - step / 4}) + "\\n")
+print("acc=1.5e-1"); print("acc=2.5e-1")
+"""
+        ref = runner.submit(script, metrics=(("acc", r"acc=(\S+)"),))
+        assert runner.ended(ref).metrics == {"val_loss": 0.5, "acc": 0.25}
+        records = list(runner.platform.metrics(ref))
+        assert [record["val_loss"] for record in records if "val_loss" in record] == [1.0, 0.75, 0.5]
+        assert [record["acc"] for record in records if "acc" in record] == [0.15, 0.25]
+
+    def test_a_failure_keeps_its_exit_code_and_its_cause(self, runner: JobRunner) -> None:
+        left = runner.ended(runner.submit("import sys\nsys.exit(3)"))
+        assert (left.state, left.end_reason, left.exit_code) == (JobState.FAILED, EndReason.EXIT_CODE, 3)
+        raised = runner.ended(runner.submit("def f():\n    raise ValueError('no <such> thing')\nf()\n"))
+        assert (raised.state, raised.exit_code) == (JobState.FAILED, 1)
+        assert raised.error is not None
+        assert (raised.error["file"], raised.error["line"]) == ("train.py", 2)
+        assert "no <such> thing" in raised.error["traceback"]
+
+    def test_a_stop_is_passed_on_and_is_the_users(self, runner: JobRunner) -> None:
+        script = """
+import os, signal, sys, time
+def bye(*_):
+    open(os.environ["IPYMLOPS_OUTPUT_DIR"] + "/bye", "a").write("bye\\n")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, bye)
+print("ready", flush=True)
+time.sleep(600)
+"""
+        ref = runner.submit(script)
+        runner.until_logged(ref, b"ready")
+        runner.platform.stop(ref)
+        runner.platform.stop(ref)
+        status = runner.ended(ref)
+        assert (status.state, status.end_reason) == (JobState.STOPPED, EndReason.USER)
+        assert runner.read(ref, "bye") == b"bye\n"
+        runner.platform.stop(ref)
+        assert runner.platform.status(ref) == status
+
+    def test_stopping_a_finished_job_does_nothing(self, runner: JobRunner) -> None:
+        ref = runner.succeeded(runner.submit("print('done')"))
+        before = runner.platform.status(ref)
+        runner.platform.stop(ref)
+        assert runner.platform.status(ref) == before
+
+    def test_the_cap_ends_a_job(self, runner: JobRunner) -> None:
+        status = runner.ended(runner.submit(WAITS, max_runtime_s=2))
+        assert (status.state, status.end_reason) == (JobState.STOPPED, EndReason.TIMEOUT)
+
+    def test_reading_on_neither_repeats_nor_skips_a_line(self, runner: JobRunner) -> None:
+        """Twenty disconnects, each with another object of the platform."""
+        script = "import time\nfor i in range(40): print('line', i, flush=True); time.sleep(.02)\nprint('end', end='')"
+        ref = runner.submit(script)
+        lines: list[LogLine] = []
+        cursor, is_end = "", False
+        for visit in count():
+            again = type(runner.platform)(runner.platform.context)
+            page = again.logs(ref, cursor)
+            lines += page.lines
+            cursor, is_end = page.cursor, page.is_end
+            if is_end and visit >= 20:
+                break
+        assert [line.text for line in lines] == [b"line %d" % i for i in range(40)] + [b"end"]
+        times = [line.time for line in lines if line.time]
+        assert len(times) == len(lines)
+        assert times == sorted(times)
+        assert runner.platform.last_output_at(ref) is not None
+
+    def test_submitting_twice_starts_one_job(self, runner: JobRunner) -> None:
+        job_id = new_job_id()
+        ref = runner.submit(RAN_ONCE, job_id=job_id)
+        assert runner.submit(RAN_ONCE, job_id=job_id) == ref
+        runner.succeeded(ref)
+        assert runner.submit(RAN_ONCE, job_id=job_id) == ref
+        assert runner.read(ref, "ran") == b"once\n"
+
+    def test_a_reference_outlives_the_process_that_made_it(self, runner: JobRunner, platform: Platform) -> None:
+        submit = next(self._submits(runner))
+        submit_and_die(submit)
+        ref = platform.submit(submit.job_id, "killed", submit.spec, submit.code, submit.plan)
+        assert runner.read(runner.succeeded(ref), "ran") == b"once\n"
+
+    def _submits(self, runner: JobRunner) -> Iterator[Submit]:
+        """The same submit, each time with an id of its own."""
+        code, spec = packed(runner.folder, {"train.py": RAN_ONCE}), JobSpec("train.py", python=runner.python)
+        plan = runner.platform.plan(spec)
+        while True:
+            yield Submit(runner.platform, new_job_id(), spec, code, plan, self.acts)
+
+
+class PlatformContract(PlatformBasics):
+    """All promises."""
+
+    @given(words=st.lists(ANY_TEXT, min_size=40, max_size=120))
+    @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+    def test_any_words_arrive_as_they_are(self, runner: JobRunner, words: list[str]) -> None:
+        assert runner.seen(runner.submit(PROBE, *words))["argv"] == words
+
+    def test_ten_thousand_words_arrive(self, runner: JobRunner) -> None:
+        words = [f"--word={number}" for number in range(10_000)]
+        assert runner.seen(runner.submit(PROBE, *words))["argv"] == words
+
+    def test_a_module_and_a_command_run_too(self, runner: JobRunner) -> None:
+        ref = runner.submit({"pkg/__init__.py": "", "pkg/mod.py": PROBE}, "a", script="-m pkg.mod")
+        assert runner.seen(ref)["argv"] == ["a"]
+        ref = runner.submit("", "/bin/sh", "-c", 'printf "%s." "$@"', "sh", "a b", "", script=None)
+        assert runner.log(runner.succeeded(ref)) == b"a b..\n"
+
+    def test_data_appears_where_it_is_promised(self, runner: JobRunner, tmp_path: Path) -> None:
+        folder = tmp_path / "the data: 1"
+        folder.mkdir()
+        (folder / "x.csv").write_text("1,2")
+        script = """
+import os
+for path in (os.environ["IPYMLOPS_DATA_DIR"] + "/digits", os.environ["IPYMLOPS_DATA_DIR"] + "/in/train", "in/train"):
+    print(open(path + "/x.csv").read())
+"""
+        ref = runner.submit(script, data=(("digits", str(folder)), ("in/train", folder.as_uri())))
+        assert runner.log(runner.succeeded(ref)) == b"1,2\n" * 3
+
+    def test_the_log_is_raw(self, runner: JobRunner) -> None:
+        script = "import sys\nwrite = sys.stdout.buffer.write\nwrite(bytes(range(256)) + b'\\r10%\\r20%\\n')\n"
+        script += "write(b'y' * 1_000_000 + b'\\nno end')"
+        expected = bytes(range(256)) + b"\r10%\r20%\n" + b"y" * 1_000_000 + b"\nno end\n"
+        assert runner.log(runner.succeeded(runner.submit(script))) == expected
+
+    def test_the_log_and_the_files_are_there_while_it_runs(self, runner: JobRunner) -> None:
+        script = RAN_ONCE + "print('half a', end='', flush=True)\nprint(' line\\nready', flush=True)\ntime.sleep(600)"
+        ref = runner.submit(script)
+        runner.until_logged(ref, b"ready")
+        assert runner.read(ref, "ran") == b"once\n"
+        assert not runner.platform.logs(ref).is_end
+        assert runner.platform.status(ref).state is JobState.RUNNING
+        runner.platform.stop(ref)
+        runner.ended(ref)
+
+    def test_a_signal_is_told(self, runner: JobRunner) -> None:
+        status = runner.ended(runner.submit("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)"))
+        assert (status.state, status.end_reason, status.exit_code) == (JobState.FAILED, EndReason.EXIT_CODE, 139)
+        assert "SIGSEGV" in status.detail
+
+    def test_a_script_that_ignores_the_stop_is_ended(self, runner: JobRunner) -> None:
+        platform = type(runner.platform)(self._with_settings(runner.platform, stop_grace_s="0.2"))
+        hurried = replace(runner, platform=platform)
+        ref = hurried.submit("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAITS)
+        hurried.until_logged(ref, b"ready")
+        platform.stop(ref)
+        status = hurried.ended(ref)
+        assert (status.state, status.end_reason) == (JobState.STOPPED, EndReason.USER)
+
+    def test_a_submit_killed_at_any_step_starts_one_job(self, runner: JobRunner) -> None:
+        submits = list(islice(self._submits(runner), MOST_ACTS))
+        tried = submits[: kills(submits) + 1]
+        assert len(tried) > 4
+        refs = [runner.platform.submit(one.job_id, "killed", one.spec, one.code, one.plan) for one in tried]
+        assert [runner.read(runner.succeeded(ref), "ran") for ref in refs] == [b"once\n"] * len(tried)
+
+    @pytest.mark.parametrize(
+        ("field", "flag"), [("spot", "--spot"), ("bake", "--bake"), ("keep_warm_s", "--keep-warm")]
+    )
+    def test_an_option_it_cannot_honour_is_refused_by_name(self, platform: Platform, field: str, flag: str) -> None:
+        if field in platform.options:
+            return
+        with pytest.raises(UsageProblem) as refusal:
+            platform.plan(JobSpec.from_json({"script": "train.py", field: 1}))
+        assert flag in str(refusal.value)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"argv": ("a" * 131_072,)},
+            {"argv": ("a\0b",)},
+            {"script": None},
+            {"secrets": (("TOKEN", "env:NO_SUCH_VARIABLE"),)},
+            {"secrets": (("TOKEN", "hunter2-is-the-value"),)},
+            {"data": (("x", "/no/such/path"),)},
+            {"data": (("../x", "/"),)},
+            {"settings": (("no_such_setting", "1"),)},
+        ],
+        ids="-".join,
+    )
+    def test_what_cannot_be_is_refused_before_anything_is_recorded(
+        self, platform: Platform, python: str, wrong: dict[str, Any]
+    ) -> None:
+        with pytest.raises(UsageProblem) as refusal:
+            platform.plan(replace(JobSpec("train.py", python=python), **wrong))
+        assert "hunter2" not in str(refusal.value)
+        assert not (platform.context.home / "local").exists()
+
+    def test_planning_starts_nothing(self, platform: Platform, python: str) -> None:
+        spec = JobSpec("train.py", ("--lr", "1"), python=python, max_runtime_s=60)
+        plan = platform.plan(spec)
+        platform.preflight(spec, plan)
+        assert (plan.platform, plan.max_runtime_s, plan.nodes) == (platform.name, 60, 1)
+        assert "--lr" in json.dumps(plan.request)
+        assert not (platform.context.home / "local").exists()
+
+    def test_a_reference_of_nothing_is_a_problem(self, platform: Platform) -> None:
+        for ref in (PlatformRef(new_job_id()), PlatformRef("../x"), PlatformRef("")):
+            for question in (platform.status, platform.logs, platform.stop):
+                with pytest.raises(PlatformProblem):
+                    question(ref)
+
+    def test_a_cursor_of_nothing_is_a_problem(self, runner: JobRunner) -> None:
+        ref = runner.succeeded(runner.submit(""))
+        for cursor in ("x", "{}", "[0, 0, 0]", "[-1]", '["0"]'):
+            with pytest.raises(PlatformProblem):
+                runner.platform.logs(ref, cursor)
+
+    def test_its_checks_have_names_that_scripts_may_test(self, platform: Platform) -> None:
+        checks = list(platform.checks())
+        assert len({check.id for check in checks}) == len(checks) > 0
+        assert all(check.id.startswith(f"{platform.name}.") for check in checks)
+        assert not [check for check in checks if check.status == "fail"]
+        assert all(check.why and check.fix for check in checks if check.status == "warn")
+
+    def _with_settings(self, platform: Platform, **more: str) -> Any:
+        return replace(platform.context, settings={**platform.context.settings, **more})
