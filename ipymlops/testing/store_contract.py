@@ -260,9 +260,10 @@ class StoreContract:
     def test_four_characters_of_an_id_are_enough(self, store: Store) -> None:
         job, _ = store.add(a_job(id=JobId("jabc123")))
         store.add(a_job(id=JobId("jabd456")))
+        store.add(a_job(id=JobId("jxy7890")))
         assert store.resolve("jabc") == job
-        with pytest.raises(UnknownJob):
-            store.resolve("jab")
+        with pytest.raises(UnknownJob, match="no job is called 'jxy'"):
+            store.resolve("jxy")
 
     def test_a_part_of_one_name_is_enough_whatever_its_case(self, store: Store) -> None:
         job, _ = store.add(a_job("BERT-large"))
@@ -317,6 +318,13 @@ class SharedStoreContract(StoreContract):
         other = reopen()
         assert other.add(a_job())[0].number == 2
         other.close()
+
+    def test_a_job_whose_intent_cannot_be_written_is_not_there_either(self, store: Store) -> None:
+        unwritable = Intent(JobSpec("train.py"), Plan("local", request={"now": NOON}), None)
+        with pytest.raises(TypeError):
+            store.add(a_job(), unwritable)
+        assert store.find(JobQuery()) == []
+        assert store.add(a_job())[0].number == 1
 
     def test_two_processes_that_submit_the_same_cell_get_one_job(
         self, store: Store, reopen: Callable[[], Store]
