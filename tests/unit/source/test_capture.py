@@ -47,7 +47,9 @@ def test_edited_staged_new_and_deleted_files_are_as_they_stand(repo, git, names,
 def test_an_edit_too_fast_for_the_clock_is_seen(repo, git, content):
     """Same size, same time of the file, and the index no younger: only the index's own time gives the edit away."""
     git(repo, "config", "core.trustctime", "false")
-    then = (repo / "train.py").stat().st_mtime_ns
+    then = 10**18
+    os.utime(repo / "train.py", ns=(then, then))
+    git(repo, "add", "train.py")
     (repo / "train.py").write_text((repo / "train.py").read_text().upper())
     for path in ("train.py", ".git/index"):
         os.utime(repo / path, ns=(then, then))
