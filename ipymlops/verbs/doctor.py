@@ -108,6 +108,8 @@ def _code(context: Context) -> Check:
 
 
 def _store(context: Context) -> Check:
+    if not context.home.exists():
+        return Check("store.records", "ok", f"the records of jobs will be in {context.home}; there are none yet")
     try:
         live = context.store.live()
     except IpymlopsError as error:

@@ -99,7 +99,8 @@ def _checked(name: str, context: Context) -> Path:
     """The script's file: there, a file, readable, and a script."""
     if "\0" in name:
         raise UsageProblem("the script's name has a NUL byte", why="no file on Linux can have one")
-    path = Path(os.path.normpath(Path(os.path.realpath(context.cwd), name)))
+    typed = Path(os.path.realpath(context.cwd), name)
+    path = Path(os.path.realpath(typed.parent), typed.name) if typed.name != ".." else Path(os.path.realpath(typed))
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:

@@ -76,23 +76,21 @@ def test_a_scripts_own_json_flag_is_the_scripts(folder, capsys):
 def test_a_plan_is_the_promised_document_and_starts_nothing(folder, home, capsys):
     assert main(["train", "--plan", "--json", "train.py", "--lr", "1"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert set(plan) == set(
-        [
-            "platform",
-            "machine_type",
-            "accelerator",
-            "accelerator_count",
-            "asked_count",
-            "nodes",
-            "usd_per_hour",
-            "price_as_of",
-            "max_runtime_s",
-            "max_cost_usd",
-            "image",
-            "code",
-            "request",
-        ]
-    )
+    assert set(plan) == {
+        "platform",
+        "machine_type",
+        "accelerator",
+        "accelerator_count",
+        "asked_count",
+        "nodes",
+        "usd_per_hour",
+        "price_as_of",
+        "max_runtime_s",
+        "max_cost_usd",
+        "image",
+        "code",
+        "request",
+    }
     assert set(plan["code"]) == {"tree", "files", "bytes", "to_send_bytes", "left_out"}
     assert plan["max_runtime_s"] == 24 * 3600
     assert not (home / "local").exists()

@@ -1,0 +1,171 @@
+"""The small verbs, over a real store."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from ipymlops.errors import UsageProblem
+from ipymlops.job import Job, JobState
+from ipymlops.spec import Intent, JobId, JobSpec, Plan
+from ipymlops.verbs import VERBS, load
+from ipymlops.verbs.dispatch import dispatch
+from ipymlops.verbs.handle import JobHandle
+from ipymlops.verbs.help import guide
+
+
+@pytest.fixture
+def jobs(context):
+    """Three jobs that have ended."""
+    now = datetime.now(timezone.utc)
+
+    def add(number, name, platform, state, age, **facts):
+        job = Job(JobId(f"j{number:015d}"), name, platform, now - age, state=state, **facts)
+        spec = JobSpec(facts.get("script"), facts.get("argv", ()), env=(("A", str(number)),))
+        return context.store.add(job, Intent(spec, Plan(platform), None))[0]
+
+    day = timedelta(days=1)
+    return [
+        add(1, "old", "docker", JobState.FAILED, 9 * day, script="a.py", argv=("--lr", "1"), metrics={"loss": 2.0}),
+        add(2, "mid", "local", JobState.FAILED, day, script="a.py", argv=("--lr", "2"), metrics={"loss": 1.0}),
+        add(3, "new", "local", JobState.SUCCEEDED, day, labels={"team": "vision"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ([], ["new", "mid", "old"]),
+        (["state:failed"], ["mid", "old"]),
+        (["state:failed", "state:succeeded"], ["new", "mid", "old"]),
+        (["platform:docker"], ["old"]),
+        (["since:2d"], ["new", "mid"]),
+        (["state:failed", "since:2d", "LR"], ["mid"]),
+        (["vision"], ["new"]),
+        (["lr:2"], []),
+    ],
+)
+def test_words_narrow_the_list(words, names, context, jobs):
+    assert [job.name for job in dispatch(["jobs", *words], None, context)] == names
+
+
+def test_stopping_what_has_ended_does_nothing(context, jobs):
+    assert dispatch(["stop", "1"], None, context) == jobs[0]
+    assert dispatch(["stop", "1", "1", "2"], None, context).jobs == (jobs[0], jobs[1])
+
+
+def test_waiting_for_failed_jobs_tells_the_first_and_the_others(context, jobs):
+    with pytest.raises(Exception, match=r"job 2 \(mid\) did not succeed: failed; so did not job 1 \(old\)"):
+        dispatch(["wait", "2", "3", "1"], None, context)
+    assert [job.name for job in dispatch(["wait", "3"], None, context)] == ["new"]
+
+
+def test_a_difference_names_arguments_environment_and_metrics(context, jobs):
+    found = dict(dispatch(["diff", "1", "2"], None, context).sections)
+    assert found["arguments"] == (" a.py", " --lr", "-1", "+2")
+    assert found["environment"] == ("env: A=1 → A=2",)
+    assert found["metrics"] == ("metric loss: 2 → 1",)
+    assert dispatch(["diff", "2", "2"], None, context).sections == ()
+
+
+def test_showing_gives_everything_known(context, jobs):
+    details = dispatch(["show", "mid"], None, context)
+    assert details.job == jobs[1]
+    assert details.intent.spec.argv == ("--lr", "2")
+
+
+def test_settings_name_where_they_come_from(context, repo, again):
+    (repo / "pyproject.toml").write_text('[tool.ipymlops]\nplatform = "docker"\n')
+    rows = {row.key: row for row in dispatch(["config"], None, again()).rows}
+    assert rows["platform"].value == "docker"
+    assert rows["platform"].source == f"project: {repo / 'pyproject.toml'}"
+    assert rows["home"].source == "environment: IPYMLOPS_HOME"
+
+
+def test_set_up_writes_what_is_missing_and_takes_it_back(context, home, again):
+    assert dispatch(["setup", "local", "--plan"], None, again()).written[0][:2] == ("platform", "local")
+    assert not (home / "config.toml").exists()
+    assert dispatch(["setup", "local"], None, again()).written[0][:2] == ("platform", "local")
+    assert again().config.get("platform") == "local"
+    assert dispatch(["setup", "local"], None, again()).written == ()
+    dispatch(["setup", "local", "--undo"], None, again())
+    assert again().config.get("platform") is None
+
+
+def test_set_up_takes_back_only_what_stands_as_it_was_written(context, home, again):
+    home.mkdir()
+    (home / "config.toml").write_text('# mine\n[docker]\nimage = "mine"\n')
+    dispatch(["setup", "local"], None, again())
+    text = (home / "config.toml").read_text()
+    (home / "config.toml").write_text(text.replace('"local"', '"docker"'))
+    dispatch(["setup", "local", "--undo"], None, again())
+    assert (home / "config.toml").read_text() == text.replace('"local"', '"docker"')
+
+
+def test_the_doctor_looks_and_changes_nothing(context, home):
+    before = sorted(home.rglob("*"))
+    report = dispatch(["doctor", "local"], None, context)
+    assert report.is_ok
+    assert {"git.program", "code.repository", "store.records", "local.python"} <= {one.id for one in report.checks}
+    assert sorted(home.rglob("*")) == before
+
+
+def test_a_platform_that_is_not_used_need_not_be_ready(context):
+    assert dispatch(["doctor"], None, replace(context, env={})).is_ok
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_one_line_of_help_and_examples_that_can_be_read(verb, context):
+    import shlex
+
+    from ipymlops.verbs.request import parse
+
+    module = load(verb)
+    assert "\n" not in module.HELP
+    assert module.EXAMPLES
+    for line in module.EXAMPLES:
+        assert shlex.split(line)[0] == "ipymlops"
+        assert parse(shlex.split(line)[1:]).verb == verb
+    text = dispatch([verb, "--help"], None, context).text
+    assert module.HELP in text or verb == "help"
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        ("secret", ["--secret NAME", "allow_secrets", "secret: --secret NAME"]),
+        ("NOTSIGNEDIN", ["exit status 4"]),
+        ("IPYMLOPS_OUTPUT_DIR", ["output: what the script writes"]),
+        ("sagemaker.role", ["execution role"]),
+    ],
+)
+def test_help_finds_a_word_anywhere(word, found, context):
+    text = dispatch(["help", word], None, context).text
+    for one in found:
+        assert one in text
+
+
+def test_help_says_so_where_nothing_is_found(context):
+    assert "did you mean --secret?" in dispatch(["help", "secert"], None, context).text
+    assert all(": " in section for section in guide())
+
+
+def test_a_handle_reads_the_newest_record(context, jobs):
+    handle = JobHandle(jobs[0].id, context)
+    assert (handle.name, handle.number, handle.is_final) == ("old", 1, True)
+    assert repr(handle) == "<job 1 'old' on docker: failed>"
+    context.store.update(jobs[0].id, lambda job: replace(job, labels={"a": "b"}))
+    assert handle.labels == {"a": "b"}
+    assert "labels" in dir(handle)
+    assert handle == JobHandle(jobs[0].id, context)
+    assert len({handle, JobHandle(jobs[0].id, context)}) == 1
+
+
+def test_a_failed_job_is_an_error_of_its_handle(context, jobs):
+    with pytest.raises(Exception, match="did not succeed"):
+        JobHandle(jobs[1].id, context).wait()
+
+
+def test_an_existing_folder_is_refused_by_name(context, jobs, repo):
+    with pytest.raises(UsageProblem, match="cannot be a folder"):
+        dispatch(["artifacts", "1", "--to", "train.py/x"], None, context)
