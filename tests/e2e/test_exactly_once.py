@@ -223,3 +223,26 @@ def test_a_courier_leaves_the_session_of_who_sent_it(context, world, home):
         os.killpg(kernel.pid, 9)
     [job] = context.store.find(JobQuery())
     assert arrived(context, job).ref == job.id
+
+
+WATCH = """
+import os, pathlib, sys
+from ipymlops.control.watcher import Watcher
+from ipymlops.opening import NoScreen, open_context
+context = open_context(pathlib.Path.cwd(), os.environ, sys.executable, NoScreen())
+watcher = Watcher(context, lambda job: None)
+watcher.show(context.store.resolve("1"))
+print(watcher.is_running, flush=True)
+"""
+
+
+def test_an_interpreter_ends_while_it_watches_a_job_that_goes_on(context, world):
+    job = arrived(context, submit(context, INTENT, stem="train").job)
+    done = subprocess.run([sys.executable, "-c", WATCH], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+    assert world.status(job.id)["native"] == "WORKING"
+
+
+def test_what_is_kept_of_jobs_is_for_their_user_only(context, home):
+    arrived(context, submit(context, INTENT, stem="train").job)
+    assert [oct(folder.stat().st_mode & 0o777) for folder in (home, home / "couriers")] == ["0o700", "0o700"]

@@ -54,6 +54,7 @@ def test_a_log_longer_than_a_page_comes_whole(accepted, world, followed, lines):
     world.tell(accepted.id, "DONE")
     followed(accepted)
     assert lines == [b"%d" % number for number in range(5000)]
+    assert followed.order[-2:] == [b"4999", "succeeded"]
 
 
 def test_twenty_lost_connections_lose_and_repeat_nothing(accepted, world, clock, followed, lines):
@@ -165,11 +166,11 @@ def test_after_an_interrupt_the_next_follow_starts_at_once(accepted, world, cloc
     assert lines == [b"one", b"one"]
 
 
-def test_an_interrupt_while_a_line_is_shown_keeps_nobody_from_polling(context, accepted, world):
+def test_an_interrupt_while_a_line_is_shown_keeps_nobody_from_polling(context, accepted, world, clock):
     from ipymlops.control.logs import read
     from ipymlops.control.watch import Watch
 
-    world.write(accepted.id, b"one\n")
+    clock.then = [lambda: world.write(accepted.id, b"one\n")]
     lines = read(context, accepted, follow=True)
     assert next(lines).text == b"one"  # and never comes back: a traceback may hold on to it
     with Watch(context) as watch:

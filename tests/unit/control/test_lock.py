@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 import subprocess
@@ -51,6 +52,23 @@ def test_a_lock_whose_file_was_removed_is_not_mistaken_for_the_new_one(tmp_path)
     first.release()
     assert is_locked(path)
     second.release()
+
+
+def test_a_file_removed_between_its_opening_and_its_locking_is_not_taken_for_a_lock(tmp_path, monkeypatch):
+    path = tmp_path / "a.lock"
+    flock = fcntl.flock
+    removals = [path.unlink]
+
+    def removed_first(file, how):
+        if removals:
+            removals.pop()()
+        return flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed_first)
+    lock = FileLock(path)
+    assert lock.take(patience_s=60)
+    assert is_locked(path)
+    lock.release()
 
 
 def test_looking_at_a_lock_that_never_was_makes_no_file(tmp_path):
