@@ -32,11 +32,12 @@ with open(os.path.join(os.environ["IPYMLOPS_OUTPUT_DIR"], "seen.json"), "w") as 
 """A script that writes down what it sees."""
 
 
-def eventually(condition: Callable[[], T], what: str) -> T:
-    """The first true value of a condition."""
+def eventually(condition: Callable[[], T], what: str | Callable[[], str]) -> T:
+    """The first true value of a condition; `what` was awaited, should it never come."""
     ends_at, pause_s = time.monotonic() + PATIENCE_S, 0.02
     while not (value := condition()):
-        assert time.monotonic() < ends_at, f"{what}: not within {PATIENCE_S} s"
+        if time.monotonic() > ends_at:
+            raise AssertionError(f"not within {PATIENCE_S} s: {what if isinstance(what, str) else what()}")
         time.sleep(pause_s)
         pause_s = min(0.2, pause_s * 1.2)
     return value
@@ -84,13 +85,14 @@ class JobRunner:
 
     def ended(self, ref: PlatformRef) -> JobStatus:
         """The final status."""
+        status = self.platform.status(ref)
 
-        def final() -> JobStatus | None:
+        def is_final() -> bool:
+            nonlocal status
             status = self.platform.status(ref)
-            return status if status.state.is_final else None
+            return status.state.is_final
 
-        status = eventually(final, f"{ref} ends")
-        assert status is not None
+        eventually(is_final, lambda: f"{ref} ends, but it is {status}")
         return status
 
     def succeeded(self, ref: PlatformRef) -> PlatformRef:

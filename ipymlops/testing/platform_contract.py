@@ -1,17 +1,15 @@
 """What every platform must keep: subclass `PlatformContract` with a `platform` fixture.
 
-Each test is a line of `ipymlops.platforms.base.Platform`, or a promise of what a script sees. Real jobs run. A platform
-whose jobs are dear can begin with `PlatformBasics`. The `platform` is made with `SECRET` in its environment, with code
-below its home, and `stop_grace_s` may be short.
+The `platform` is made with `SECRET` in its environment and an empty home; where its jobs are dear, `PlatformBasics` is
+a start. `python` is the interpreter to ask for, where the platform takes one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,45 +18,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipymlops.errors import PlatformProblem, UsageProblem
-from ipymlops.job import EndReason, JobState, LogLine, new_job_id
+from ipymlops.job import EndReason, JobState, new_job_id
 from ipymlops.platforms.base import Platform
 from ipymlops.spec import JobSpec, PlatformRef
 from ipymlops.testing.job_runner import COMMIT, PROBE, JobRunner, packed
 from ipymlops.testing.killed_submit import ACTS, Submit, kills, submit_and_die
+from ipymlops.testing.platform_basics import RAN_ONCE, WAITS, PlatformBasics
 
-SECRET = ("CONTRACT_TOKEN", "tok-3141592653-secret")
-HOSTILE = (
-    *("--lr", "3e-4", "--lr", "3e-4", "-v", "", " a  b ", "'\"`", "x\ny", "é💥", "$HOME {x} {{y}} *", "\\", "--"),
-    "\udcff\udc80",
-)
+MOST_ACTS = 300
 WHO = ("JOB_ID", "JOB_NAME", "PLATFORM", "COMMIT", "NODE_RANK", "NODES")
 ANY_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
-MOST_ACTS = 300
-WAITS = "import time\nprint('ready', flush=True)\ntime.sleep(600)\n"
-RAN_ONCE = "import os, time\nwith open(os.environ['IPYMLOPS_OUTPUT_DIR'] + '/ran', 'a') as f: f.write('once\\n')\n"
 
 
-class PlatformBasics:
-    """The promises on which all others stand."""
+class PlatformContract(PlatformBasics):
+    """All promises."""
 
     acts: ClassVar[frozenset[str]] = ACTS
     """Before which of its acts a submit is killed."""
-
-    @pytest.fixture
-    def python(self) -> str:
-        """The interpreter to ask for; a platform of containers has its own."""
-        return ""
-
-    @pytest.fixture
-    def runner(self, platform: Platform, python: str) -> JobRunner:
-        return JobRunner(platform, platform.context.home / "code", python)
-
-    def onlookers_view(self, platform: Platform) -> bytes:
-        """All that somebody sees who looks at the jobs from outside: their files, requests and descriptions."""
-        return b"".join(path.read_bytes() for path in platform.context.home.rglob("*") if path.is_file())
-
-    def test_the_script_sees_its_words_byte_for_byte(self, runner: JobRunner) -> None:
-        assert runner.seen(runner.submit(PROBE, *HOSTILE))["argv"] == list(HOSTILE)
 
     def test_the_script_sees_where_and_who_it_is(self, runner: JobRunner) -> None:
         job_id, name = new_job_id(), 'a "$(touch /tmp/x)" <b>&\n../é'
@@ -72,44 +48,6 @@ class PlatformBasics:
         assert seen["files"] == ["next to it", "train.py"]
         assert env["PLAIN"] == "a b\n$x"
         assert [env[f"IPYMLOPS_{key}"] for key in WHO] == [job_id, name, runner.platform.name, COMMIT, "0", "1"]
-
-    def test_a_secret_reaches_the_script_and_nobody_else(self, runner: JobRunner) -> None:
-        name, value = SECRET
-        script = (
-            f"import hashlib, os\nvalue = os.environ['{name}']\nprint('value', value)\n"
-            "print('digest', hashlib.sha256(value.encode()).hexdigest(), flush=True)\ninput_left = open(0).read()\n"
-            "import time\ntime.sleep(1)"
-        )
-        ref = runner.submit(script, secrets=((name, f"env:{name}"),))
-        runner.until_logged(ref, b"digest")
-        while_it_runs = self.onlookers_view(runner.platform)
-        log = runner.log(runner.succeeded(ref))
-        assert hashlib.sha256(value.encode()).hexdigest().encode() in log
-        assert value.encode() not in while_it_runs + log + self.onlookers_view(runner.platform)
-
-    def test_what_it_writes_comes_back_path_by_path(self, runner: JobRunner, tmp_path: Path) -> None:
-        script = """
-import os
-def write(variable, path, content):
-    path = os.path.join(os.environ["IPYMLOPS_" + variable], path)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(content)
-write("OUTPUT_DIR", "deep/er/model.bin", bytes(range(256)))
-write("OUTPUT_DIR", "new\\nline", b"")
-write("TENSORBOARD_DIR", "events.1", b"tb")
-write("CHECKPOINT_DIR", "step-3", b"ckpt")
-os.symlink("/etc/passwd", os.environ["IPYMLOPS_OUTPUT_DIR"] + "/elsewhere")
-"""
-        ref = runner.succeeded(runner.submit(script))
-        found = {one.path: one.bytes for one in runner.platform.artifacts(ref)}
-        assert found == {"deep/er/model.bin": 256, "new\nline": 0, "tensorboard/events.1": 2, "checkpoints/step-3": 4}
-        assert runner.read(ref, "deep/er/model.bin") == bytes(range(256))
-        assert runner.read(ref, "checkpoints/step-3") == b"ckpt"
-        for path in ("no/such", "../job.json", "/etc/passwd", "elsewhere", ""):
-            with pytest.raises(PlatformProblem):
-                runner.platform.fetch(ref, path, tmp_path / "not-there")
-        assert not (tmp_path / "not-there").exists()
 
     def test_metrics_come_from_the_file_and_from_the_log(self, runner: JobRunner) -> None:
         script = """
@@ -134,62 +72,11 @@ print("acc=1.5e-1"); print("acc=2.5e-1")
         assert (raised.error["file"], raised.error["line"]) == ("train.py", 2)
         assert "no <such> thing" in raised.error["traceback"]
 
-    def test_a_stop_is_passed_on_and_is_the_users(self, runner: JobRunner) -> None:
-        script = """
-import os, signal, sys, time
-def bye(*_):
-    open(os.environ["IPYMLOPS_OUTPUT_DIR"] + "/bye", "a").write("bye\\n")
-    sys.exit(0)
-signal.signal(signal.SIGTERM, bye)
-print("ready", flush=True)
-time.sleep(600)
-"""
-        ref = runner.submit(script)
-        runner.until_logged(ref, b"ready")
-        runner.platform.stop(ref)
-        runner.platform.stop(ref)
-        status = runner.ended(ref)
-        assert (status.state, status.end_reason) == (JobState.STOPPED, EndReason.USER)
-        assert runner.read(ref, "bye") == b"bye\n"
-        runner.platform.stop(ref)
-        assert runner.platform.status(ref) == status
-
     def test_stopping_a_finished_job_does_nothing(self, runner: JobRunner) -> None:
         ref = runner.succeeded(runner.submit("print('done')"))
         before = runner.platform.status(ref)
         runner.platform.stop(ref)
         assert runner.platform.status(ref) == before
-
-    def test_the_cap_ends_a_job(self, runner: JobRunner) -> None:
-        status = runner.ended(runner.submit(WAITS, max_runtime_s=2))
-        assert (status.state, status.end_reason) == (JobState.STOPPED, EndReason.TIMEOUT)
-
-    def test_reading_on_neither_repeats_nor_skips_a_line(self, runner: JobRunner) -> None:
-        """Twenty disconnects, each with another object of the platform."""
-        script = "import time\nfor i in range(40): print('line', i, flush=True); time.sleep(.02)\nprint('end', end='')"
-        ref = runner.submit(script)
-        lines: list[LogLine] = []
-        cursor, is_end = "", False
-        for visit in count():
-            again = type(runner.platform)(runner.platform.context)
-            page = again.logs(ref, cursor)
-            lines += page.lines
-            cursor, is_end = page.cursor, page.is_end
-            if is_end and visit >= 20:
-                break
-        assert [line.text for line in lines] == [b"line %d" % i for i in range(40)] + [b"end"]
-        times = [line.time for line in lines if line.time]
-        assert len(times) == len(lines)
-        assert times == sorted(times)
-        assert runner.platform.last_output_at(ref) is not None
-
-    def test_submitting_twice_starts_one_job(self, runner: JobRunner) -> None:
-        job_id = new_job_id()
-        ref = runner.submit(RAN_ONCE, job_id=job_id)
-        assert runner.submit(RAN_ONCE, job_id=job_id) == ref
-        runner.succeeded(ref)
-        assert runner.submit(RAN_ONCE, job_id=job_id) == ref
-        assert runner.read(ref, "ran") == b"once\n"
 
     def test_a_reference_outlives_the_process_that_made_it(self, runner: JobRunner, platform: Platform) -> None:
         submit = next(self._submits(runner))
@@ -197,16 +84,9 @@ time.sleep(600)
         ref = platform.submit(submit.job_id, "killed", submit.spec, submit.code, submit.plan)
         assert runner.read(runner.succeeded(ref), "ran") == b"once\n"
 
-    def _submits(self, runner: JobRunner) -> Iterator[Submit]:
-        """The same submit, each time with an id of its own."""
-        code, spec = packed(runner.folder, {"train.py": RAN_ONCE}), JobSpec("train.py", python=runner.python)
-        plan = runner.platform.plan(spec)
-        while True:
-            yield Submit(runner.platform, new_job_id(), spec, code, plan, self.acts)
-
-
-class PlatformContract(PlatformBasics):
-    """All promises."""
+    def test_the_cap_ends_a_job(self, runner: JobRunner) -> None:
+        status = runner.ended(runner.submit(WAITS, max_runtime_s=2))
+        assert (status.state, status.end_reason) == (JobState.STOPPED, EndReason.TIMEOUT)
 
     @given(words=st.lists(ANY_TEXT, min_size=40, max_size=120))
     @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
@@ -333,3 +213,10 @@ for path in (os.environ["IPYMLOPS_DATA_DIR"] + "/digits", os.environ["IPYMLOPS_D
 
     def _with_settings(self, platform: Platform, **more: str) -> Any:
         return replace(platform.context, settings={**platform.context.settings, **more})
+
+    def _submits(self, runner: JobRunner) -> Iterator[Submit]:
+        """The same submit, each time with an id of its own."""
+        code, spec = packed(runner.folder, {"train.py": RAN_ONCE}), JobSpec("train.py", python=runner.python)
+        plan = runner.platform.plan(spec)
+        while True:
+            yield Submit(runner.platform, new_job_id(), spec, code, plan, self.acts)
