@@ -15,13 +15,13 @@ from ipymlops.store.base import JobQuery
 from ipymlops.store.records import job_of, microseconds
 from ipymlops.store.words import SEPARATOR, SHORTEST_INDEXED, folded, storable
 
-RECENT = 5000
-"""How many of the newest jobs are read one by one: about 2 ms."""
+RECENT = 2000
+"""How many of the newest jobs are read one by one: less than 1 ms."""
 
 _MOST_TERMS = 300
 """A short word that begins more sequences than this is looked for in the text itself."""
 
-_SAMPLE = 200
+_SAMPLE = 128
 """Jobs, from the oldest to the newest, in which the rarest sequences of a word are looked for."""
 
 _RAREST = 3
