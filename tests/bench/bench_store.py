@@ -102,7 +102,7 @@ def _jobs(size: int) -> Iterator[Job]:
             started_at=began + timedelta(minutes=number, seconds=3),
             ended_at=began + timedelta(minutes=number, seconds=300),
             script="train.py",
-            argv=("--lr", f"{dice.choice((1, 3)) * 10 ** -dice.randrange(1, 6):.0e}", "--seed", str(dice.randrange(10_000))),
+            argv=("--lr", f"{dice.choice((1, 3)) * 10 ** -dice.randrange(1, 6):.0e}", "--seed", f"{number % 9973}"),
             machine_type=dice.choice(("ml.g5.xlarge", "n1-standard-8", "g2-standard-4")),
             accelerator=dice.choice(("a10g", "t4", "l4")),
             accelerator_count=1,
@@ -111,9 +111,9 @@ def _jobs(size: int) -> Iterator[Job]:
             tree=f"{dice.getrandbits(160):040x}",
             branch="main" if dice.random() < 0.5 else f"feature/{dice.randrange(500)}",
             user=dice.choice(("anna", "ben", "chloe")),
-            labels={"team": dice.choice(("vision", "speech", "search"))},
+            labels={"team": NEEDLE if number == size // 2 else dice.choice(("vision", "speech", "search"))},
             metrics={"loss": dice.random(), "acc": dice.random()},
-            error={"what": f"KeyError: {NEEDLE if number == size // 7 * 7 // 2 // 7 * 7 else 'x'}", "why": "", "fix": ""} if failed else None,
+            error={"what": "KeyError: 'x'", "why": "", "fix": ""} if failed else None,
             fingerprint=f"{dice.getrandbits(256):064x}",
         )
 

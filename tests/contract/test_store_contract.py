@@ -10,7 +10,8 @@ from ipymlops.store.base import Store
 from ipymlops.store.memory import MemoryStore
 from ipymlops.store.session import Opening
 from ipymlops.store.sqlite import SqliteStore
-from ipymlops.testing.store_contract import SharedStoreContract, StoreContract
+from ipymlops.testing.shared_store_contract import SharedStoreContract
+from ipymlops.testing.store_contract import StoreContract
 
 PLENTY = 60.0  # seconds to wait for a lock: a busy machine is no failure
 

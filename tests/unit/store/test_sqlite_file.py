@@ -22,7 +22,7 @@ from ipymlops.store import session as sessions
 from ipymlops.store.base import JobQuery
 from ipymlops.store.session import Opening, migrations, run_script
 from ipymlops.store.sqlite import SqliteStore
-from ipymlops.testing.store_contract import a_job, an_intent
+from ipymlops.testing.sample_jobs import a_job, an_intent
 
 OLD = Path(__file__).parent / "data" / "jobs-v1.db"
 ALL = JobQuery()

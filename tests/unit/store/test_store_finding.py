@@ -15,7 +15,7 @@ from ipymlops.store.base import JobQuery
 from ipymlops.store.session import Opening
 from ipymlops.store.sqlite import SqliteStore
 from ipymlops.store.words import folded, matches, searched_text, storable
-from ipymlops.testing.store_contract import NOON, a_job
+from ipymlops.testing.sample_jobs import NOON, a_job
 
 ALPHABET = 'aAbßſİıéΣςσ-=" %_*\x00\n\udcff\udc80\U0010f000\U0010f010\U0010f011\U0010ffff💥'  # noqa: RUF001
 TEXTS = st.text(ALPHABET, max_size=8)
