@@ -6,13 +6,15 @@ its `MAPPING`, and the redirector of `editables` with its `map_module`. All of t
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import sys
-from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from ipymlops.runtime.environment import in_snapshot
+
+if TYPE_CHECKING:  # only where there is such an install, as it takes time to load
+    import ast
 
 ASK = "import json, site; print(json.dumps(site.getsitepackages() + [site.getusersitepackages()]))"
 ASK_TIMEOUT_S = 60
@@ -129,6 +131,10 @@ def _finder(site: str, line: str) -> Optional[Dict[str, str]]:
     """Package names and their live paths, from the module that a `.pth` line imports; None for no form we know."""
     imported = _IMPORT.match(line)
     source = _text(os.path.join(site, imported.group(1) + ".py")) if imported else ""
+    if "MAPPING" not in source and "map_module" not in source:
+        return None
+    import ast
+
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -142,6 +148,8 @@ def _finder(site: str, line: str) -> Optional[Dict[str, str]]:
 
 def _mapping(node: ast.stmt) -> Dict[str, str]:
     """`MAPPING = {...}` of setuptools, with or without a type; `NAMESPACES` maps to lists of folders."""
+    import ast
+
     targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets if isinstance(node, ast.Assign) else []
     names = [target.id for target in targets if isinstance(target, ast.Name)]
     value = getattr(node, "value", None)
@@ -157,6 +165,8 @@ def _mapping(node: ast.stmt) -> Dict[str, str]:
 
 def _map_module(node: ast.stmt) -> Dict[str, str]:
     """`F.map_module('pkg', '/live/src/pkg/__init__.py')` of `editables`."""
+    import ast
+
     call = node.value if isinstance(node, ast.Expr) else None
     if not isinstance(call, ast.Call) or getattr(call.func, "attr", "") != "map_module":
         return {}

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import sys
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ipymlops.runtime import config as configs
 from ipymlops.runtime.config import LaunchConfig
 from ipymlops.runtime.environment import lead_to_snapshot, variables
 from ipymlops.runtime.folders import make_folders
-from ipymlops.runtime.logfile import LogFile
-from ipymlops.runtime.memory import kills
+from ipymlops.runtime.logwriter import LogFile
 from ipymlops.runtime.problem import EXIT_BAD_CONFIG, EXIT_HELD, EXIT_PLATFORM_ERROR, LaunchProblem, error_json
-from ipymlops.runtime.process import NotStarted, adopt_orphans, start
-from ipymlops.runtime.pump import Pump
+from ipymlops.runtime.process import NotStarted, Script, adopt_orphans, send, session_members, start
 from ipymlops.runtime.signals import Signals
 from ipymlops.runtime.state import Attempt, State, boot_clock, new_attempt, steady_time
-from ipymlops.runtime.supervise import Supervisor
 from ipymlops.runtime.unpack import unpack
+
+if TYPE_CHECKING:
+    from ipymlops.runtime.pump import Pump
 
 SECRETS_TIMEOUT_S = 60.0
 EXIT_TERMINATED = 143
@@ -109,18 +110,28 @@ def _acts(raw: Mapping[str, Any], state: State, attempt: Attempt, signals: Signa
 def _run(
     act: Act, secrets: Mapping[str, str], workdir: bytes, env: Dict[bytes, bytes], notes: List[str]
 ) -> Dict[str, Any]:
-    config = act.config
     adopt_orphans()
-    pump = _pump(act, secrets)
+    script = start(configs.command(act.config, act.config.python or sys.executable), env, workdir)
+    try:
+        return _watch(act, script, secrets, os.fsdecode(workdir), notes)
+    except Exception:
+        send(session_members(script.pid), signal.SIGKILL)  # nobody would watch it
+        raise
+
+
+def _watch(act: Act, script: Script, secrets: Mapping[str, str], workdir: str, notes: List[str]) -> Dict[str, Any]:
+    # What only a started script needs is loaded while its own Python starts; what only its end needs, at the end.
+    from ipymlops.runtime.memory import kills
+    from ipymlops.runtime.supervise import Supervisor
+
     before = kills()
-    script = start(configs.command(config, config.python or sys.executable), env, workdir)
+    pump = _pump(act, secrets)
     act.state.write_attempt(act.attempt._replace(pgid=script.pid))
-    ended = Supervisor(script, pump, act.signals, act.deadline, config.stop_grace_s).run()
+    ended = Supervisor(script, pump, act.signals, act.deadline, act.config.stop_grace_s).run()
     pump.finish()
-    # What only the end needs is loaded at the end: the script starts sooner.
     from ipymlops.runtime import metrics, outcome
 
-    place = outcome.Place(config.job_id, config.root, os.fsdecode(workdir))
+    place = outcome.Place(act.config.job_id, act.config.root, workdir)
     asked = act.state.stop_was_asked()
     how = outcome.of_script(ended, pump.tail, place, asked=asked, before=before, after=kills())
     notes += [*ended.notes, *pump.notes]
@@ -134,8 +145,6 @@ def _run(
 
 def _early_end(act: Act) -> Optional[Dict[str, Any]]:
     """The result of a job that was stopped, or out of time, before its script began."""
-    import signal
-
     if act.state.stop_was_asked():
         return _failed(EXIT_TERMINATED, "user", None, signal.SIGTERM)
     what = "the script was not started"
@@ -164,6 +173,8 @@ def _secrets(config: LaunchConfig) -> Dict[str, str]:
 
 
 def _pump(act: Act, secrets: Mapping[str, str]) -> Pump:
+    from ipymlops.runtime.pump import Pump
+
     mask = scanner = file = None
     if secrets:
         from ipymlops.runtime.mask import Mask
@@ -190,9 +201,9 @@ def _lead_to_snapshot(config: LaunchConfig, env: Dict[bytes, bytes]) -> List[str
 
 
 def _failed(
-    exit_code: int, end_reason: str, error: Optional[Dict[str, object]], signal: Optional[int] = None
+    exit_code: int, end_reason: str, error: Optional[Dict[str, object]], number: Optional[int] = None
 ) -> Dict[str, Any]:
-    return {"exit_code": exit_code, "signal": signal, "end_reason": end_reason, "error": error}
+    return {"exit_code": exit_code, "signal": number, "end_reason": end_reason, "error": error}
 
 
 def _own_failure(error: BaseException) -> Dict[str, object]:

@@ -186,8 +186,14 @@ class Scanner:
 
 def _value(text: Optional[str]) -> Optional[object]:
     """The number that a captured text begins with, in its JSON form; None without one."""
-    number = _NUMBER.match(text or "")
-    return None if number is None else to_json({"": float(number.group(1))})[""]
+    try:
+        value = float(text or "")
+    except ValueError:
+        number = _NUMBER.match(text or "")
+        if number is None:
+            return None
+        value = float(number.group(1))
+    return value if math.isfinite(value) else str(value)
 
 
 class MetricsFile:

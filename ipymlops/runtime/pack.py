@@ -9,7 +9,7 @@ import zipfile
 from importlib import resources
 from pathlib import Path
 
-HOST_ONLY = ("pack.py", "leftovers.py")
+HOST_ONLY = ("leftovers.py", "logfile.py", "pack.py")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can name
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
-from ipymlops.runtime.logfile import LogFile
-from ipymlops.runtime.mask import Mask
-from ipymlops.runtime.metrics import MetricsFile, Scanner
+from ipymlops.runtime.logwriter import LogFile
+
+if TYPE_CHECKING:  # a job without secrets and patterns does not wait for them
+    from ipymlops.runtime.mask import Mask
+    from ipymlops.runtime.metrics import MetricsFile, Scanner
 
 TAIL_BYTES = 256 * 1024
 

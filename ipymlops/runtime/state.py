@@ -88,7 +88,8 @@ class State:
                 os.unlink(self.path(name))
         with open(self.path("reserve"), "wb") as reserve:
             reserve.write(b"\0" * RESERVE_BYTES)
-        self.write_attempt(attempt)
+        # Not waiting for the disk yet: the script starts sooner, and `write_attempt` follows at once.
+        write_json(self.path("attempt.json"), attempt._asdict(), is_durable=False)
 
     def write_attempt(self, attempt: Attempt) -> None:
         write_json(self.path("attempt.json"), attempt._asdict())
@@ -121,14 +122,17 @@ def boot_id() -> str:
         return ""
 
 
-def write_json(path: str, record: Mapping[str, Any]) -> None:
-    """Write a file at once: a reader sees the old one or the whole new one, also after a crash."""
+def write_json(path: str, record: Mapping[str, Any], *, is_durable: bool = True) -> None:
+    """Write a file at once: a reader sees the old one or the whole new one; if durable, after a crash too."""
     unfinished = "{}.{}.part".format(path, os.getpid())
     with open(unfinished, "w", encoding="ascii") as file:
         json.dump(record, file)
-        file.flush()
-        os.fsync(file.fileno())
+        if is_durable:
+            file.flush()
+            os.fsync(file.fileno())
     os.replace(unfinished, path)
+    if not is_durable:
+        return
     folder = os.open(os.path.dirname(path), os.O_RDONLY)
     try:
         os.fsync(folder)

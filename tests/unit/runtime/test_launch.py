@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,13 @@ from tests.unit.runtime.launched import eventually, lives, tar_of
 
 TOUCH = "import os, pathlib; pathlib.Path(os.environ['IPYMLOPS_OUTPUT_DIR'], 'ran').write_text('x')"
 WAIT = "import time\nprint('ready', flush=True)\ntime.sleep(600)\n"
+
+
+def content_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def has_run(job) -> bool:
@@ -218,7 +226,7 @@ def test_looking_at_the_lock_keeps_no_launcher_from_it(job):
 
 
 def test_the_lock_is_not_inherited_by_what_the_script_leaves(job):
-    script = "import subprocess, sys\np = subprocess.Popen(['sleep', '600'], start_new_session=True)\nprint(p.pid, flush=True)"
+    script = "import subprocess, sys\np = subprocess.Popen(['sleep', '600'], start_new_session=True, close_fds=False)\nprint(p.pid, flush=True)"
     job.script(script)
     left = int(job.log)
     try:
@@ -288,6 +296,15 @@ def test_a_failure_of_the_launcher_itself_leaves_a_result(job):
     assert job.run(job.config({"train.py": TOUCH}))[0] == EXIT_PLATFORM_ERROR
     assert "the launcher failed: FileExistsError" in job.result["error"]["what"]
     assert "Traceback" in job.result["error"]["traceback"]
+
+
+def test_a_failure_of_the_launcher_once_the_script_runs_ends_the_script(job):
+    config = job.config({"train.py": WAIT}, metric_patterns=[["a", "b"]], job_id="j-unwatched")
+    (job.folder / "state").mkdir()
+    (job.folder / "state" / "metrics.jsonl").symlink_to("/no/such/folder/file")
+    assert job.run(config)[0] == EXIT_PLATFORM_ERROR
+    environs = [path / "environ" for path in Path("/proc").iterdir() if path.name.isdigit()]
+    assert [path for path in environs if b"IPYMLOPS_JOB_ID=j-unwatched" in content_of(path)] == []
 
 
 def test_without_a_log_file_the_raw_log_goes_to_standard_output(job):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipymlops.runtime import logfile
-from ipymlops.runtime.logfile import LogFile
+from ipymlops.runtime.logwriter import LogFile
 
 WRITE = "import os, sys\ndata = open('blob', 'rb').read()\nwhile data: data = data[os.write(1, data):]\n"
 

@@ -1,0 +1,67 @@
+"""The raw log of one node and its index: `OFFSET EPOCH` a line, when the byte at that offset was written."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import Callable, Optional
+
+INDEX_EVERY_S = 0.1
+
+
+def index_path(log_path: str) -> str:
+    return log_path + ".index"
+
+
+class LogFile:
+    """Appends to a log, byte for byte. A full disk loses bytes of the log, never the script: they are counted."""
+
+    def __init__(self, path: Optional[str], clock: Callable[[], float]) -> None:
+        """Begin an empty log.
+
+        Args:
+            path: None writes to standard output: a container's engine keeps the times.
+            clock: UTC epoch seconds that never go back (`state.steady_time`), so that the index can be searched.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        self.file = os.open(path, flags, 0o600) if path else 1
+        self.index = os.open(index_path(path), flags, 0o600) if path else None
+        self.offset = 0
+        self.lost_bytes = 0
+        self.problem = ""
+        self._clock = clock
+        self._indexed_at = float("-inf")
+
+    def write(self, data: bytes) -> None:
+        if not data:
+            return
+        if self.index is not None:
+            self._note_time(self.index)
+        view = memoryview(data)
+        while view:
+            try:
+                size = os.write(self.file, view)
+            except BlockingIOError:  # standard output that somebody made non-blocking
+                select.select([], [self.file], [], 1.0)
+                continue
+            except OSError as error:
+                self.lost_bytes += len(view)
+                self.problem = str(error)
+                return
+            self.offset += size
+            view = view[size:]
+
+    def close(self) -> None:
+        if self.index is not None:
+            os.close(self.file)
+            os.close(self.index)
+
+    def _note_time(self, index: int) -> None:
+        now = self._clock()
+        if now - self._indexed_at < INDEX_EVERY_S:
+            return
+        self._indexed_at = now
+        try:
+            os.write(index, b"%d %.3f\n" % (self.offset, now))
+        except OSError as error:
+            self.problem = str(error)
