@@ -120,10 +120,15 @@ def to_bytes(text: str, shown: str = "") -> bytes:
         word = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         why = "the character at {} has no bytes".format(error.start)
-        raise LaunchProblem("no process can be given {}".format(shown or ascii(text[:80])), why) from None
+        raise _no_word(text, shown, why) from None
     if b"\0" in word:
-        raise LaunchProblem("no process can be given {}".format(shown or ascii(text[:80])), "it holds a NUL byte")
+        raise _no_word(text, shown, "it holds a NUL byte")
     return word
+
+
+def _no_word(text: str, shown: str, why: str) -> LaunchProblem:
+    what = "no process can be given {}".format(shown or ascii(text[:80]))
+    return LaunchProblem(what, why, "put it in a file and pass the file's path")
 
 
 def _check_words(config: LaunchConfig) -> None:
@@ -133,7 +138,7 @@ def _check_words(config: LaunchConfig) -> None:
         to_bytes(value, shown="the variable {}".format(name))
     for name in (*config.env, *config.secret_names):
         if not name or "=" in name or "\0" in name:
-            raise LaunchProblem("{!a} is no name for a variable".format(name))
+            raise LaunchProblem("{!a} is no name for a variable".format(name), "", "--env NAME=VALUE")
     for index, word in enumerate(config.argv, start=1):
         size = len(to_bytes(word))
         if size > MAX_WORD_BYTES:

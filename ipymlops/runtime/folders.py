@@ -33,9 +33,15 @@ def _workdir(config: LaunchConfig) -> bytes:
 def _link_data(config: LaunchConfig, workdir: bytes, name: str, target: str) -> None:
     parts = name.split("/")
     if "" in parts or "." in parts or ".." in parts:
-        raise LaunchProblem("{!a} is no name for data".format(name), "it would lead out of the folder for data")
+        raise LaunchProblem(
+            "{!a} is no name for data".format(name), "it would lead out of the folder for data", "--data NAME=PATH"
+        )
     if not os.path.exists(to_bytes(target)):
-        raise LaunchProblem("the data {!a} is not there".format(name), "there is no {}".format(target))
+        raise LaunchProblem(
+            "the data {!a} is not there".format(name),
+            "there is no {}".format(target),
+            "give a path that is there: --data {}=PATH".format(name),
+        )
     _link(to_bytes(config.data_dir), name, target, is_ours=False)
     if len(parts) > 1:
         _link(workdir, name, target, is_ours=config.archive is not None)

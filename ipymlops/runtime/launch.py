@@ -164,7 +164,8 @@ def _secrets(config: LaunchConfig) -> Dict[str, str]:
     ends_at = boot_clock() + SECRETS_TIMEOUT_S
     while not line.endswith(b"\n"):
         if not select.select([0], [], [], max(0.0, ends_at - boot_clock()))[0]:
-            raise LaunchProblem("no secrets came on standard input", "waited {:.0f} s".format(SECRETS_TIMEOUT_S))
+            why = "waited {:.0f} s for them on standard input".format(SECRETS_TIMEOUT_S)
+            raise LaunchProblem("no secrets came", why, "run the line again where they can be read")
         piece = os.read(0, 1 << 16)
         if not piece:
             break
