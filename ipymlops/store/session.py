@@ -77,7 +77,7 @@ def opened(path: Path, how: Opening) -> Session:
 
     Raises: `StoreProblem` for a file of a newer version, `sqlite3.Error` for all else.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    _make(path)
     found = path.stat()
     connection = sqlite3.connect(
         path, timeout=how.busy_timeout_s, isolation_level=None, check_same_thread=False, cached_statements=256
@@ -90,6 +90,16 @@ def opened(path: Path, how: Opening) -> Session:
         connection.close()
         raise
     return Session(connection, (found.st_dev, found.st_ino), has_index, was_new)
+
+
+def _make(path: Path) -> None:
+    """Make the file, for its owner alone. One that is there is not touched.
+
+    Closing any descriptor of a file drops all of this process's POSIX locks on it, those of SQLite's other connections
+    too: a file that may be in use is never opened here.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def migrations() -> list[str]:

@@ -61,6 +61,16 @@ class SharedStoreContract(StoreContract):
         _in_processes(3, _count_up, reopen, 10)
         assert store.get(JobId("jcounted")).accelerator_count == 30
 
+    def test_a_process_that_opens_it_twice_still_sees_what_others_write(
+        self, store: Store, reopen: Callable[[], Store]
+    ) -> None:
+        store.add(a_job())
+        second = reopen()
+        assert len(second.find(JobQuery())) == 1
+        _in_processes(1, _add_many, reopen, 1)  # the other process closes as the last one, as far as it can tell
+        assert len(store.find(JobQuery())) == len(second.find(JobQuery())) == 2
+        second.close()
+
 
 Answer = tuple[object, bool]
 Work = Callable[[Store], Answer]
