@@ -36,9 +36,7 @@ class DockerBasics(PlatformBasics):
 
         client = docker.DockerClient(base_url=platform.context.env["DOCKER_HOST"])
         try:
-            found = [json.dumps(one.attrs).encode() + one.logs() for one in client.containers.list(all=True)]
-        except docker.errors.NotFound:  # removed between the list and the look
-            found = []
+            found = [_described(client, one["Id"]) for one in client.api.containers(all=True)]
         finally:
             client.close()
         return b"".join(found) + super().onlookers_view(platform)
@@ -192,7 +190,7 @@ def ended(home: Path, ref: PlatformRef) -> dict[str, Any]:
 
 
 def names(client: Any, ref: PlatformRef) -> list[str]:
-    return [one.name for one in client.containers.list(all=True, filters={"name": f"ipymlops-{ref}"})]
+    return [one["Id"] for one in client.api.containers(all=True, filters={"name": f"ipymlops-{ref}"})]
 
 
 def shepherd_of(home: Path, ref: PlatformRef) -> int:
@@ -216,3 +214,13 @@ def empty_file(name: str) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         tar.addfile(tarfile.TarInfo(name))
     return buffer.getvalue()
+
+
+def _described(client: Any, container_id: str) -> bytes:
+    """All that the engine tells of a container; nothing once it is removed."""
+    import docker
+
+    try:
+        return json.dumps(client.api.inspect_container(container_id)).encode() + client.api.logs(container_id)
+    except docker.errors.APIError:
+        return b""

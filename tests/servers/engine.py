@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -164,10 +164,11 @@ def _until_idle(engine: Engine) -> None:
     """Every job's container is removed once its end is written down; what a failed test left is removed here."""
     ends_at = time.monotonic() + 5
     with engine.client() as client:
-        while (left := client.containers.list(all=True, ignore_removed=True)) and time.monotonic() < ends_at:
+        while (left := client.api.containers(all=True)) and time.monotonic() < ends_at:
             time.sleep(0.05)
         for container in left:
-            container.remove(force=True)
+            with suppress(docker.errors.APIError):  # gone meanwhile
+                client.api.remove_container(container["Id"], force=True)
 
 
 def _import_images(client: docker.DockerClient) -> None:

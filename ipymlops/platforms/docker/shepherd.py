@@ -20,7 +20,7 @@ from typing import Any
 from ipymlops.errors import IpymlopsError, Unreachable
 from ipymlops.platforms.docker.ending import container_log, end_path, read_end, timeout_marker, write_end, write_lost
 from ipymlops.platforms.docker.engine import Address, engine
-from ipymlops.platforms.docker.pump import pump
+from ipymlops.platforms.docker.pump import Pump
 from ipymlops.platforms.docker.start import find_container
 from ipymlops.platforms.docker.states import NEVER_RAN, RUNNING, epoch_of
 from ipymlops.platforms.jobfolder import JobFolder, read_json
@@ -28,6 +28,7 @@ from ipymlops.platforms.processes import start_detached, try_lock
 
 PATIENCE_S = 30.0
 LOOK_EVERY_S = 0.2
+DOUBT_S = 3.0
 LAUNCHER_MARGIN_S = 30.0
 """Our launcher keeps the cap itself; the shepherd acts only if it did not."""
 
@@ -81,7 +82,7 @@ def tend(folder: JobFolder) -> None:
             with _pumping(address, folder, container.id) as is_pumping:
                 _watch(folder, container, is_pumping)
             container.reload()
-        pump(client, container.id, container_log(folder), follow=False)
+        Pump(container_log(folder)).flow(client, container.id, follow=False)
         write_end(folder, container.attrs)
         container.remove(force=True, v=True)
 
@@ -104,8 +105,13 @@ class Limits:
 
 def _watch(folder: JobFolder, container: Any, is_pumping: Callable[[], bool]) -> None:
     """While the log flows: see to the cap, and to a stop that is ignored."""
-    limits = Limits.of(folder, container.attrs)
+    limits, looked_at = Limits.of(folder, container.attrs), time.monotonic()
     while is_pumping():
+        if time.monotonic() - looked_at > DOUBT_S:  # engines have been seen to leave the stream of a dead one open
+            container.reload()
+            if container.status not in RUNNING:
+                return
+            looked_at = time.monotonic()
         now = time.time()
         if now >= limits.cap_at and not timeout_marker(folder).exists():
             timeout_marker(folder).touch()
@@ -134,22 +140,22 @@ def _told_at(folder: JobFolder) -> float | None:
 @contextlib.contextmanager
 def _pumping(address: Address, folder: JobFolder, container_id: str) -> Iterator[Callable[[], bool]]:
     """Save the log in a thread while the block runs; gives "wait a moment: does it still flow?"."""
-    over = threading.Event()
+    over, pump = threading.Event(), Pump(container_log(folder))
 
     def flow() -> None:
         try:
             with engine(address) as client:
-                pump(client, container_id, container_log(folder), follow=True)
+                pump.flow(client, container_id, follow=True)
         except IpymlopsError as problem:
             print(problem, file=sys.stderr)  # noqa: T201 - to its own log; it is tried again
             time.sleep(LOOK_EVERY_S)
         finally:
             over.set()
 
-    thread = threading.Thread(target=flow, daemon=True)
-    thread.start()
+    threading.Thread(target=flow, daemon=True).start()
     yield lambda: not over.wait(LOOK_EVERY_S)
-    thread.join()
+    over.wait(DOUBT_S)  # what is on its way; the last look at the log takes what is not
+    pump.close()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from ipymlops.errors import PlatformProblem, Unreachable
 from ipymlops.job import JobState
 from ipymlops.platforms.docker.container import Wanted, _host_config
 from ipymlops.platforms.docker.engine import EngineFacts, _addresses, find_engine
-from ipymlops.platforms.docker.pump import append
+from ipymlops.platforms.docker.pump import Pump
 from ipymlops.platforms.docker.request import docker_run
 from ipymlops.platforms.docker.states import STATES, epoch_of, state_of
 from ipymlops.platforms.gpus_here import Chosen
@@ -45,10 +45,22 @@ def test_times_of_both_engines(text, epoch):
 def test_a_pump_goes_on_where_the_file_ends(tmp_path, cut):
     whole = [b"one\n", b"two\n", b"tri"]
     (tmp_path / "log").write_bytes(b"".join(whole)[:cut])
-    append(whole, tmp_path / "log")
+    Pump(tmp_path / "log").append(whole)
     assert (tmp_path / "log").read_bytes() == b"one\ntwo\ntri"
     entries = (tmp_path / "log.index").read_text().split()
     assert entries[::2] == ([str(cut)] if cut < 11 else [])
+
+
+def test_a_pump_that_is_closed_writes_no_more(tmp_path):
+    pump = Pump(tmp_path / "log")
+
+    def pieces():
+        yield b"one\n"
+        pump.close()
+        yield b"two\n"
+
+    pump.append(pieces())
+    assert (tmp_path / "log").read_bytes() == b"one\n"
 
 
 def wanted(facts, gpus=NONE):

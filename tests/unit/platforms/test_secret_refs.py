@@ -22,7 +22,7 @@ def keyring_file(home, monkeypatch):
         def get_password(self, service, username):
             return {("svc/x", "user"): "k3y", ("ipymlops", "TOKEN"): "own"}.get((service, username))
 
-        def set_password(self, service, username, password):
+        def set_password(self, service, username, password):  # noqa: ARG002
             raise AssertionError("nothing is written")
 
     before = keyring.get_keyring()
