@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
@@ -67,8 +68,9 @@ class SharedStoreContract(StoreContract):
         store.add(a_job())
         second = reopen()
         assert len(second.find(JobQuery())) == 1
-        _in_processes(1, _add_many, reopen, 1)  # the other process closes as the last one, as far as it can tell
-        assert len(store.find(JobQuery())) == len(second.find(JobQuery())) == 2
+        _in_processes(1, _add_many, reopen, 1)  # it closes, and must not take itself for the last one
+        with _a_process_that_stays(_add_many, reopen):
+            assert len(store.find(JobQuery())) == len(second.find(JobQuery())) == 3
         second.close()
 
 
@@ -105,9 +107,32 @@ def _in_processes(count: int, work: Work, reopen: Callable[[], Store], times: in
     return got
 
 
-def _work(work: Work, reopen: Callable[[], Store], times: int, barrier: Barrier, answers: Queue[Answer]) -> None:
+@contextmanager
+def _a_process_that_stays(work: Work, reopen: Callable[[], Store]) -> Iterator[None]:
+    """A process that has done the work once and keeps the store open."""
+    spawned = multiprocessing.get_context("spawn")
+    ready, leave, answers = spawned.Barrier(1), spawned.Barrier(2), spawned.Queue()
+    process = spawned.Process(target=_work, args=(work, reopen, 1, ready, answers, leave))
+    process.start()
+    answers.get(timeout=WAIT_S)
+    yield
+    leave.wait(WAIT_S)
+    process.join(WAIT_S)
+    assert process.exitcode == 0
+
+
+def _work(
+    work: Work,
+    reopen: Callable[[], Store],
+    times: int,
+    barrier: Barrier,
+    answers: Queue[Answer],
+    leave: Barrier | None = None,
+) -> None:
     store = reopen()
     barrier.wait(WAIT_S)
     for _ in range(times):
         answers.put(work(store))
+    if leave:
+        leave.wait(WAIT_S)
     store.close()
