@@ -38,15 +38,16 @@ class TestLocal(PlatformContract):
         return LocalPlatform(PlatformContext(home, {}, {**os.environ, SECRET[0]: SECRET[1]}))
 
     def test_a_job_killed_from_outside_has_failed_and_leaves_nothing(self, runner: JobRunner) -> None:
-        ref = runner.submit("import os\nprint('pid', os.getpid(), os.getppid(), flush=True)\n" + WAITS)
+        child = "import os, subprocess\nchild = subprocess.Popen(['sleep', '600'])\n"
+        ref = runner.submit(child + "print(os.getpid(), child.pid, os.getppid(), flush=True)\n" + WAITS)
         runner.until_logged(ref, b"ready")
-        _, script, launcher = runner.platform.logs(ref).lines[0].text.split()
+        *left, launcher = runner.platform.logs(ref).lines[0].text.split()
         os.kill(int(launcher), signal.SIGKILL)
         status = runner.ended(ref)
         assert (status.state, status.end_reason) == (JobState.FAILED, EndReason.PLATFORM_ERROR)
         assert status.error is not None
         assert "killed" in status.error["what"]
-        eventually(lambda: not lives(int(script)), "the script is gone")
+        eventually(lambda: not any(lives(int(pid)) for pid in left), "the script and its child are gone")
         assert runner.platform.logs(ref).is_end
 
     def test_a_restart_of_the_machine_is_told(self, runner: JobRunner, home: Path) -> None:
