@@ -54,6 +54,5 @@ def _loaded(point: EntryPoint) -> type[Platform]:
 def _unknown(name: str, known: list[str]) -> UsageProblem:
     near = difflib.get_close_matches(name, known, 1)
     meant = f"did you mean {near[0]!r}? " if near else ""
-    return UsageProblem(
-        f"no platform is called {name!r}", why=f"{meant}there are: {', '.join(known)}", fix=f"--on {(near or known)[0]}"
-    )
+    fix = f"--on {near[0] if near else 'local'}"
+    return UsageProblem(f"no platform is called {name!r}", why=f"{meant}there are: {', '.join(known)}", fix=fix)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ipymlops.context import Context
+from ipymlops.control.reconcile import reconcile
 from ipymlops.errors import IpymlopsError, PlatformProblem, StoreProblem
 from ipymlops.job import Job, LogLine
 from ipymlops.spec import Intent
@@ -40,7 +41,7 @@ def run(request: Request, opened: Callable[[], Context]) -> Any:
         if answer is not None:
             return answer(request.options)
         try:
-            context = opened()
+            context = _woken(opened())
         except IpymlopsError as error:
             without = getattr(module, "without_context", None)
             if without is None:
@@ -49,6 +50,17 @@ def run(request: Request, opened: Callable[[], Context]) -> Any:
         if request.options.as_json:
             context = replace(context, screen=JsonScreen(prints_lines=request.verb == "logs"))
         return module.run(request.options, context)
+
+
+def _woken(context: Context) -> Context:
+    """First what an earlier session left behind: jobs that nobody is taking to their platform, news of the store."""
+    if not context.home.exists():
+        return context  # nothing can be left where nothing was; and `doctor` only looks
+    reconcile(context)
+    for notice in context.store.notices:
+        context.screen.note(notice)
+    context.store.notices.clear()
+    return context
 
 
 def as_json(document: Any) -> str:
