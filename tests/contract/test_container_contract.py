@@ -112,6 +112,17 @@ class TestDocker(DockerBasics, PlatformContract):
         status = runner.ended(ref)
         assert (status.state, status.end_reason, status.exit_code) == (JobState.FAILED, EndReason.OUT_OF_MEMORY, 137)
 
+    def test_an_image_as_built_is_started_once(self, runner: JobRunner, container_engine: Engine, home: Path) -> None:
+        asked = {"script": None, "image": BARE, "no_code": True, "env": (("DO", "open(sys.argv[1], 'a').write('x')"),)}
+        ref = runner.submit("", "/ipymlops/output/ran", **asked)
+        runner.succeeded(ref)
+        with container_engine.client() as client:
+            eventually(lambda: not names(client, ref), "the container is removed")
+        (home / "local" / ref / "end.json").unlink()  # as if its shepherd had been killed just before
+        runner.submit("", "/ipymlops/output/ran", job_id=ref, **asked)
+        assert runner.ended(ref).end_reason is EndReason.PLATFORM_ERROR
+        assert runner.read(ref, "ran") == b"x"
+
     def test_a_container_removed_from_outside_has_failed(self, runner: JobRunner, container_engine: Engine) -> None:
         ref = runner.submit(WAITS)
         runner.until_logged(ref, b"ready")
