@@ -96,6 +96,8 @@ class Snapshot:
         root: The absolute root of the repository (or folder); `git_dir`: where its objects are.
         files, bytes: What is sent.
         changed: Paths that differ from HEAD.
+        last_job, since_last: The name of the last job with this folder's code, "" if there was none, and the paths
+            that differ from what it was sent.
         warnings: One sentence for each thing that could not travel as it is.
     """
 
@@ -111,6 +113,8 @@ class Snapshot:
     changed: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
+    last_job: str = ""
+    since_last: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -2,7 +2,18 @@
 
 from ipymlops.source.archive import pack
 from ipymlops.source.capture import relative_folder, snapshot
-from ipymlops.source.read import checkout, diff, files, holds
+from ipymlops.source.read import changed_paths, checkout, diff, files, holds
 from ipymlops.source.refs import keep, prune
 
-__all__ = ["checkout", "diff", "files", "holds", "keep", "pack", "prune", "relative_folder", "snapshot"]
+__all__ = [
+    "changed_paths",
+    "checkout",
+    "diff",
+    "files",
+    "holds",
+    "keep",
+    "pack",
+    "prune",
+    "relative_folder",
+    "snapshot",
+]

@@ -16,7 +16,7 @@ from ipymlops.source import lfs
 from ipymlops.source.git import Git, find_git
 from ipymlops.source.index import GITLINK, SYMLINK
 from ipymlops.source.objects import CHUNK, blobs
-from ipymlops.source.paths import printable
+from ipymlops.source.paths import printable, shown
 from ipymlops.spec import Snapshot
 
 
@@ -167,6 +167,16 @@ def diff(
     words = ["diff-tree", "-r", "-p", "-M", "--no-color", "--no-ext-diff", "--no-textconv", *sides, tree_a, tree_b]
     text = git.run(*words, "--", *paths).decode(errors="surrogateescape")
     return text.removesuffix("\n").split("\n") if text else []
+
+
+def changed_paths(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+    """The paths that differ. Raises `SourceProblem` where the objects of `before` are gone."""
+    if before.tree == after.tree:
+        return ()
+    also = () if before.git_dir == after.git_dir else (Path(before.git_dir) / "objects",)
+    git = Git(find_git(), Path(after.git_dir), alternates=also)
+    rows = git.fields("diff-tree", "-r", "-z", "--no-renames", "--name-only", before.tree, after.tree)
+    return tuple(map(shown, rows))
 
 
 def _path_of(row: bytes) -> bytes:

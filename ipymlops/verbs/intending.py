@@ -10,6 +10,7 @@ from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, Intent, JobSpec, Plan, Snapshot
 from ipymlops.verbs.placing import Place, place_of
 from ipymlops.verbs.remedy import Put, WrongLine
 from ipymlops.verbs.script import Script, in_code, script_of
+from ipymlops.verbs.since import since_last_job
 from ipymlops.verbs.train_options import TrainOptions
 from ipymlops.verbs.variables import data_of, refuse_collisions, secrets_of, variables_of
 
@@ -49,6 +50,7 @@ def intended(options: TrainOptions, context: Context) -> Intended:
     spec = replace(spec, python=_python(place, context))
     plan = capped(place.platform.plan(spec), spec)
     place.platform.preflight(spec, plan)
+    code = code and since_last_job(code, context)
     hints = (*script.hints, *([place.why] if place.why else []), *_flag_hints(script, options))
     return Intended(Intent(spec, plan, code), script.stem, hints)
 

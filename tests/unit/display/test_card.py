@@ -31,6 +31,15 @@ def test_the_card_says_what_was_sent_and_what_was_not(shown):
     assert "! x.bin is a pointer, its content is not here" in text
 
 
+def test_the_card_says_what_changed_since_the_last_job(job, intent, now):
+    def sent(*paths):
+        code = replace(intent.code, last_job="train-6", since_last=paths)
+        return view_text(Card(job, now, replace(intent, code=code)).view())
+
+    assert "42 files, 1.3 MB; since train-6 4 files changed: a, b, c and 1 more" in sent("a", "b", "c", "d")
+    assert "1.3 MB; since train-6 nothing changed" in sent()
+
+
 def test_the_card_says_where_and_for_how_much_at_most(shown):
     text = shown()
     assert "docker · big-8 · 8 \u00d7 a100 (2 asked for) · image python:3.12" in text
