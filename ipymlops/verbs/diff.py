@@ -22,6 +22,7 @@ HELP = "what changed between two jobs, or between a job and this folder"
 EXAMPLES = ("ipymlops diff last",)
 
 Section = tuple[str, tuple[str, ...]]
+FINE_S = 60
 ASKED = ("gpu", "machine_type", "nodes", "image", "python", "env", "data", "secrets", "settings", "max_runtime_s")
 
 
@@ -96,8 +97,8 @@ def _label(job: Job) -> str:
 
 def _arguments(left: Job, right: Job) -> Iterator[str]:
     mine, others = (([*([job.script] if job.script else []), *job.argv]) for job in (left, right))
-    rows = difflib.unified_diff(_visible(mine), _visible(others), lineterm="", n=2)
-    return (row for row in rows if not row.startswith(("---", "+++", "@@")))
+    rows = list(difflib.unified_diff(_visible(mine), _visible(others), lineterm="", n=2))
+    return (row for row in rows[2:] if not row.startswith("@@"))  # without the two lines of its head
 
 
 def _visible(words: Sequence[str]) -> list[str]:
@@ -111,8 +112,13 @@ def _environment(left: JobSpec | None, right: JobSpec | None) -> Iterator[str]:
 
 
 def _figures(job: Job) -> dict[str, Any]:
-    took = {"duration": format_duration(job.duration_s)} if job.duration_s is not None else {}
+    took = {"duration": _duration(job.duration_s)} if job.duration_s is not None else {}
     return {"state": job.state.value, **took, **{f"metric {name}": value for name, value in job.metrics.items()}}
+
+
+def _duration(seconds: float) -> str:
+    """Tenths of a second where they matter: a job of 0.8 s did not take none."""
+    return format_duration(seconds) if seconds >= FINE_S else f"{seconds:.1f}s"
 
 
 def _rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[str]:

@@ -68,6 +68,15 @@ def test_a_difference_names_arguments_environment_and_metrics(context, jobs):
     assert dispatch(["diff", "2", "2"], None, context).sections == ()
 
 
+def test_flags_that_changed_are_in_the_difference(context):
+    now = datetime.now(timezone.utc)
+    for number, argv in enumerate((("--lr", "1"), ("--steps", "2", "--", "@@")), start=1):
+        job = Job(JobId(f"j{number:015d}"), f"run-{number}", "local", now, script="a.py", argv=argv)
+        context.store.add(replace(job, state=JobState.FAILED), Intent(JobSpec("a.py", argv), Plan("local"), None))
+    found = dict(dispatch(["diff", "1", "2"], None, context).sections)
+    assert sorted(found["arguments"]) == sorted([" a.py", "---lr", "-1", "+--steps", "+2", "+--", "+@@"])
+
+
 def test_showing_gives_everything_known(context, jobs):
     details = dispatch(["show", "mid"], None, context)
     assert details.job == jobs[1]
