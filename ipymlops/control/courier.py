@@ -1,4 +1,4 @@
-"""The courier: takes one recorded job to its platform. `python -m ipymlops.control.courier HOME JOB_ID`.
+"""The courier: takes one recorded job to its platform. `python -m ipymlops.control.courier HOME JOB_ID LOCK`.
 
 It may be killed at any point and sent again: what it does is written down before and after, and `Platform.submit` is
 idempotent in the job's id. The order is: pack, claim (the job is `starting`: from here on it may exist over there),
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ipymlops.context import Context
 from ipymlops.control.dispatch import forget, lock_of, origin_of
+from ipymlops.control.lock import FileLock
 from ipymlops.control.wording import called, line
 from ipymlops.errors import (
     IpymlopsError,
@@ -34,26 +35,26 @@ from ipymlops.job import EndReason, Job, JobState
 from ipymlops.opening import NoScreen, open_context
 from ipymlops.spec import CodeArchive, Intent, JobId, PlatformRef
 
-PATIENCE_S = 2.0
-
 UNASKED = (UsageProblem, StoreProblem, NotSignedIn, MissingExtra)
 """What comes before the platform is asked."""
 
 
 def main(words: Sequence[str]) -> int:
+    """Words: the home, the job's id, and the descriptor of its lock, which whoever started us has taken."""
     home, job_id = Path(words[0]), JobId(words[1])
+    lock = FileLock.inherited(lock_of(home, job_id).path, int(words[2]))
     origin = origin_of(home, job_id)
     folder = Path(origin.folder) if origin and Path(origin.folder).is_dir() else home
     context = open_context(folder, os.environ, sys.executable, NoScreen(), home=home)
-    carry(context, job_id)
+    carry(context, job_id, lock)
     context.store.close()
     return 0
 
 
-def carry(context: Context, job_id: JobId) -> Job:
+def carry(context: Context, job_id: JobId, lock: FileLock | None = None) -> Job:
     """Take the job to its platform, unless another courier is at it, or there is nothing left to do."""
-    with lock_of(context.home, job_id) as lock:
-        if not lock.take(patience_s=PATIENCE_S):
+    with lock or lock_of(context.home, job_id) as held:
+        if not held.take():
             return context.store.get(job_id)
         job = context.store.get(job_id)
         if not job.is_final and job.ref is None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ipymlops.context import Context
-from ipymlops.control.lock import FileLock, is_locked
+from ipymlops.control.lock import FileLock
 from ipymlops.errors import PlatformProblem, StoreProblem
 from ipymlops.spec import JobId
 
@@ -28,12 +28,8 @@ def this_host() -> str:
     return platform.node()
 
 
-def is_under_way(home: Path, job_id: JobId) -> bool:
-    """Whether a living courier has the job."""
-    return is_locked(_path(home, job_id, "lock"))
-
-
 def lock_of(home: Path, job_id: JobId) -> FileLock:
+    """Held by whoever is taking the job to its platform."""
     return FileLock(_path(home, job_id, "lock"))
 
 
@@ -71,10 +67,13 @@ def forget(home: Path, job_id: JobId) -> None:
         _path(home, job_id, kind).unlink(missing_ok=True)
 
 
-def send(context: Context, job_id: JobId) -> None:
-    """Start a courier and return at once. It outlives us and has our environment: credentials stay with the caller."""
+def send(context: Context, job_id: JobId, lock: FileLock) -> None:
+    """Start a courier and return at once. It outlives us and has our environment: credentials stay with the caller.
+
+    `lock` is the job's own, held by us: the courier has it from its first moment, so that at none another is sent.
+    """
     log = log_of(context.home, job_id)
-    words = [sys.executable, "-m", "ipymlops.control.courier", str(context.home), job_id]
+    words = [sys.executable, "-m", "ipymlops.control.courier", str(context.home), job_id, str(lock.descriptor)]
     try:
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with log.open("ab") as out:
@@ -86,6 +85,7 @@ def send(context: Context, job_id: JobId) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
+                pass_fds=(lock.descriptor,),
                 start_new_session=True,
             )
     except OSError as problem:
@@ -94,6 +94,7 @@ def send(context: Context, job_id: JobId) -> None:
             why=f"{sys.executable}: {problem}",
             fix="run it again",
         ) from problem
+    lock.hand_over()
     threading.Thread(target=process.wait, name=f"ipymlops-courier-{job_id}", daemon=True).start()  # leaves no zombie
 
 

@@ -25,9 +25,29 @@ class FileLock:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.release()
 
+    @classmethod
+    def inherited(cls, path: Path, descriptor: int) -> FileLock:
+        """The lock that whoever started this process took before, and handed over open."""
+        lock = cls(path)
+        lock._file = os.fdopen(descriptor, "ab")
+        return lock
+
     @property
     def is_held(self) -> bool:
         return self._file is not None
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for a process that is to have the lock from its first moment. The lock must be held."""
+        if self._file is None:
+            raise ValueError(f"{self.path} is not held")
+        return self._file.fileno()
+
+    def hand_over(self) -> None:
+        """Leave the lock to the process that was started with it: closed here, and not unlocked."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def take(self, *, patience_s: float = 0.0) -> bool:
         """Whether the lock is ours now. Taking it again is harmless."""
@@ -49,14 +69,6 @@ class FileLock:
             fcntl.flock(self._file, fcntl.LOCK_UN)
             self._file.close()
             self._file = None
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock."""
-    if not path.exists():
-        return False
-    with FileLock(path) as lock:
-        return not lock.take()
 
 
 def _locked(path: Path) -> IO[bytes] | None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from ipymlops.context import Context
 from ipymlops.control import poll
-from ipymlops.control.dispatch import is_under_way, log_of
+from ipymlops.control.dispatch import log_of
 from ipymlops.control.reconcile import sent_again
 from ipymlops.errors import IpymlopsError, MissingExtra, NotSignedIn, Unreachable
 from ipymlops.job import Job, JobState
@@ -124,9 +124,8 @@ class Poller:
 
     def _resent(self, job: Job) -> Job:
         """A job that no courier has: one that was killed, or a refusal to be tried again."""
-        if is_under_way(self._context.home, job.id):
+        if not sent_again(self._context, job):
             return job
-        sent_again(self._context, job)
         if self._pace(job).interval_s >= SILENT_COURIER_S and not job.detail:
             detail = f"the process that sends it ended early; see {log_of(self._context.home, job.id)}"
             return self._context.store.update(job.id, _with_detail(detail))

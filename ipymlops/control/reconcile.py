@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from ipymlops.context import Context
-from ipymlops.control.dispatch import is_under_way, origin_of, send, this_host
+from ipymlops.control.dispatch import lock_of, origin_of, send, this_host
 from ipymlops.control.wording import line
 from ipymlops.errors import IpymlopsError
 from ipymlops.job import Job
@@ -23,9 +23,12 @@ def reconcile(context: Context) -> tuple[JobId, ...]:
 
 def sent_again(context: Context, job: Job) -> bool:
     """Send a courier for a job without a reference, unless one is at it or another machine should."""
-    if is_under_way(context.home, job.id) or _is_elsewhere(context, job):
+    if _is_elsewhere(context, job):
         return False
-    send(context, job.id)
+    with lock_of(context.home, job.id) as lock:
+        if not lock.take():
+            return False
+        send(context, job.id, lock)
     return True
 
 

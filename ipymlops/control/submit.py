@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ipymlops.context import Context
-from ipymlops.control.dispatch import forget, is_under_way, send, write_origin
-from ipymlops.errors import IpymlopsError
+from ipymlops.control.dispatch import forget, lock_of, send, write_origin
+from ipymlops.control.lock import FileLock
+from ipymlops.control.reconcile import sent_again
+from ipymlops.errors import IpymlopsError, StoreProblem
 from ipymlops.job import EndReason, Job, new_job_id
 from ipymlops.spec import Intent
 
@@ -33,13 +35,19 @@ def submit(context: Context, intent: Intent, *, stem: str, again: bool = False) 
     """
     asked = job_of(context, intent)
     write_origin(context, asked.id)
-    job, is_new = context.store.add(asked, intent, stem=stem, again=again)
-    if not is_new:
+    with lock_of(context.home, asked.id) as lock:
+        lock.take()  # before it is recorded: another session that sees it must not send it with its own environment
+        try:
+            job, is_new = context.store.add(asked, intent, stem=stem, again=again)
+        except StoreProblem:
+            forget(context.home, asked.id)
+            raise
+        if is_new:
+            _on_its_way(context, job, intent, lock)
+            return Submitted(job, is_new)
         forget(context.home, asked.id)
-    if is_new:
-        _on_its_way(context, job, intent)
-    elif job.ref is None and not is_under_way(context.home, job.id):
-        send(context, job.id)
+    if job.ref is None:
+        sent_again(context, job)
     return Submitted(job, is_new)
 
 
@@ -70,13 +78,13 @@ def job_of(context: Context, intent: Intent) -> Job:
     )
 
 
-def _on_its_way(context: Context, job: Job, intent: Intent) -> None:
+def _on_its_way(context: Context, job: Job, intent: Intent, lock: FileLock) -> None:
     try:
         if intent.code is not None:
             from ipymlops.source import keep
 
             keep(intent.code, job.id)
-        send(context, job.id)
+        send(context, job.id, lock)
     except IpymlopsError as problem:
         context.store.update(job.id, partial(_never_sent, context, problem))
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -69,9 +70,16 @@ class Git:
         self, *words: str | bytes, stdin: bytes = b"", cwd: Path | None = None, fine: tuple[int, ...] = (0,)
     ) -> bytes:
         """What git printed; raises `GitFailed` with git's own reason where its status is not `fine`."""
-        done = subprocess.run(
-            self.words(*words), input=stdin, capture_output=True, check=False, cwd=cwd or self._cwd, env=self._env()
-        )
+        place = cwd or self._cwd
+        try:
+            done = subprocess.run(
+                self.words(*words), input=stdin, capture_output=True, check=False, cwd=place, env=self._env()
+            )
+        except OSError as error:  # the program or the folder is gone, or the machine can start no process
+            why = f"{error.strerror or error}: {error.filename or self.program}"
+            raise GitFailed(
+                f"git could not be run in {place}", why=why, fix=f"ls -ld {shlex.quote(str(place))}"
+            ) from error
         if done.returncode not in fine:
             raise failure(self, str(words[0]), done.returncode, done.stderr)
         return done.stdout

@@ -22,11 +22,11 @@ from typing import Any
 
 from ipymlops.context import Context
 from ipymlops.control import courier
-from ipymlops.control.dispatch import is_under_way, write_origin
-from ipymlops.control.lock import is_locked
+from ipymlops.control.dispatch import lock_of, write_origin
 from ipymlops.control.reconcile import reconcile
 from ipymlops.control.submit import job_of, submit
 from ipymlops.opening import NoScreen, open_context
+from ipymlops.platforms.processes import is_locked
 from ipymlops.spec import Intent, JobId, JobSpec, Plan
 from ipymlops.store.base import JobQuery
 from ipymlops.store.sqlite import SqliteStore  # noqa: F401 - imported before the forks, not in each
@@ -146,7 +146,9 @@ class Kills:
         if self._who == "submit":
             submit(opened(home.path, self._folder), home.intent, stem="train")
         else:
-            courier.main([str(home.path), home.job_id])
+            lock = lock_of(home.path, home.job_id)
+            assert lock.take()
+            courier.main([str(home.path), home.job_id, str(os.dup(lock.descriptor))])
 
     def _next_session(self, home: Home, *, in_process: bool) -> int:
         """Another kernel, later: it finds what was left behind, and the user runs the cell again."""
@@ -180,7 +182,7 @@ class Home:
 
     def settle(self) -> None:
         """Wait for every courier, also for one that has only just been sent: it too might start something."""
-        until(lambda: not any(words[-2:-1] == [str(self.path)] for words in command_lines("ipymlops.control.courier")))
+        until(lambda: not any(words[-3:-2] == [str(self.path)] for words in command_lines("ipymlops.control.courier")))
 
     def _recorded(self) -> str:
         """A job that is written down, whose session has died before it sent it."""
@@ -189,6 +191,11 @@ class Home:
         write_origin(context, job.id)
         context.store.add(job, self.intent, stem="train")
         return job.id
+
+
+def is_under_way(home: Path, job_id: JobId) -> bool:
+    """Whether a living courier has the job."""
+    return is_locked(lock_of(home, job_id).path)
 
 
 def opened(home: Path, folder: Path) -> Context:

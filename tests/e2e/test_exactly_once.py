@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from ipymlops.control import stop as stopping
-from ipymlops.control.dispatch import is_under_way
 from ipymlops.control.submit import submit
 from ipymlops.control.watch import wait
 from ipymlops.job import JobState
@@ -22,7 +21,7 @@ from ipymlops.platforms.base import PlatformContext
 from ipymlops.spec import Intent, JobSpec, Plan
 from ipymlops.store.base import JobQuery
 from ipymlops.testing.fake_platform import FakePlatforms, FakeWorld, install_fake
-from tests.bench.kills import command_lines
+from tests.bench.kills import command_lines, is_under_way
 
 ROOT = Path(__file__).parents[2]
 INTENT = Intent(JobSpec("train.py", ("--lr", "3e-4")), Plan("fake"), None)

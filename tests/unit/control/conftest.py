@@ -97,3 +97,11 @@ def accepted(context, recorded) -> Job:
     from ipymlops.control.courier import carry
 
     return carry(context, recorded.id)
+
+
+@pytest.fixture
+def sent(monkeypatch) -> list[str]:
+    """Whose couriers were sent by whoever found them missing, none of which starts."""
+    sent: list[str] = []
+    monkeypatch.setattr("ipymlops.control.reconcile.send", lambda _context, job_id, _lock: sent.append(job_id))
+    return sent

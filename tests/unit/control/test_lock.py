@@ -4,7 +4,8 @@ import signal
 import subprocess
 import sys
 
-from ipymlops.control.lock import FileLock, is_locked
+from ipymlops.control.lock import FileLock
+from ipymlops.platforms.processes import is_locked
 
 HOLDER = """
 import sys, pathlib
@@ -71,6 +72,26 @@ def test_a_file_removed_between_its_opening_and_its_locking_is_not_taken_for_a_l
     lock.release()
 
 
-def test_looking_at_a_lock_that_never_was_makes_no_file(tmp_path):
-    assert not is_locked(tmp_path / "a.lock")
-    assert not (tmp_path / "a.lock").exists()
+HEIR = """
+import sys, pathlib
+from ipymlops.control.lock import FileLock
+with FileLock.inherited(pathlib.Path(sys.argv[1]), int(sys.argv[2])) as lock:
+    print(lock.take(), flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_that_is_handed_over_is_held_without_a_gap_until_its_heir_is_gone(tmp_path):
+    path = tmp_path / "a.lock"
+    ours = FileLock(path)
+    assert ours.take()
+    words = [sys.executable, "-c", HEIR, str(path), str(ours.descriptor)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(ours.descriptor,)) as heir:
+        ours.hand_over()
+        ours.hand_over()
+        assert not ours.is_held
+        assert is_locked(path)
+        assert heir.stdout.readline() == b"True\n"
+        assert is_locked(path)
+        heir.communicate(b"")
+    assert not is_locked(path)

@@ -10,14 +10,6 @@ from ipymlops.testing.fake_platform import FakePlatform
 
 
 @pytest.fixture
-def sent(monkeypatch) -> list[str]:
-    """Whose couriers were sent, none of which starts."""
-    sent: list[str] = []
-    monkeypatch.setattr("ipymlops.control.reconcile.send", lambda _context, job_id: sent.append(job_id))
-    return sent
-
-
-@pytest.fixture
 def asked(monkeypatch) -> list[str]:
     """Each question after a status."""
     asked: list[str] = []

@@ -41,9 +41,7 @@ def test_a_queued_job_is_ended_before_it_starts(context, recorded, world):
     assert job.ended_at == context.clock.now()
 
 
-def test_a_job_that_is_being_sent_is_left_to_its_courier(context, recorded, monkeypatch):
-    sent = []
-    monkeypatch.setattr("ipymlops.control.reconcile.send", lambda _context, job_id: sent.append(job_id))
+def test_a_job_that_is_being_sent_is_left_to_its_courier(context, recorded, sent):
     context.store.update(recorded.id, lambda job: replace(job, state=JobState.STARTING))
     job = stop(context, recorded)
     assert (job.state, job.ref) == (JobState.STOPPING, None)
