@@ -58,7 +58,14 @@ class SourceProblem(UsageProblem):
 
 
 class UnknownJob(UsageProblem):
-    """No job answers to that word, or several do."""
+    """No job answers to that word, or several do.
+
+    Attributes: `word` as it was typed, and the one that was probably `meant`, "" where none is near.
+    """
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "", word: str = "", meant: str = "") -> None:
+        self.word, self.meant = word, meant
+        super().__init__(what, why=why, fix=fix)
 
 
 class StoreProblem(IpymlopsError):

@@ -25,6 +25,9 @@ class JobState(str, Enum):
     STOPPED = "stopped"
     UNKNOWN = "unknown"
 
+    def __str__(self) -> str:
+        return self.value  # `print(job.state)` says `running`
+
     @property
     def is_final(self) -> bool:
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.STOPPED)
@@ -40,6 +43,9 @@ class EndReason(str, Enum):
     OUT_OF_CAPACITY = "out_of_capacity"
     PREEMPTED = "preempted"
     PLATFORM_ERROR = "platform_error"
+
+    def __str__(self) -> str:
+        return self.value
 
     @property
     def state(self) -> JobState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -29,7 +30,7 @@ def jobs(result: JobList, door: str) -> tuple[Block, ...]:
     rows = tuple(_job_row(job, result.as_of) for job in shown)
     blocks: list[Block] = [Table(("#>", "state", "name", "where", "submitted", "took>", "cost>", "last values"), rows)]
     if not shown:
-        blocks = [Notes("dim", (f"no jobs; start one with {door} train SCRIPT.py",))]
+        blocks = [Notes("dim", (_none(result, door),))]
     if len(result.jobs) > MOST_ROWS:
         rest = len(result.jobs) - MOST_ROWS
         blocks.append(Notes("dim", (f"and {count(rest, 'older job')}: narrow with a word, {door} jobs WORD",)))
@@ -38,6 +39,13 @@ def jobs(result: JobList, door: str) -> tuple[Block, ...]:
 
 
 def artifacts(result: ArtifactList, door: str) -> tuple[Block, ...]:
+def _none(result: JobList, door: str) -> str:
+    if not result.words:
+        return f"no jobs; start one with {door} train SCRIPT.py"
+    words = shortened(shlex.join(result.words), 120)
+    return f"no job has {words}; {door} jobs lists all; state: platform: since: narrow by a field"
+
+
     total = f"{count(len(result.files), 'file')}, {size(sum(one.bytes for one in result.files))}"
     done = f"written to {result.to}" if result.to else f"fetch with {door} artifacts {result.job.number} --to DIR"
     heading = Heading("✓" if result.to else "▤", "good" if result.to else "live", f"files of {result.job.name}", total)

@@ -75,17 +75,17 @@ def unknown(word: str, lookup: Lookup) -> UnknownJob:
             f"no job is called {word!r}", why=f"the newest is {_described(recent[0])}", fix="ipymlops jobs"
         )
     why = f"did you mean {' or '.join(repr(name) for name in near)}?"
-    return UnknownJob(f"no job is called {word!r}", why=why, fix=f"ipymlops show {shlex.quote(near[0])}")
+    fix = f"ipymlops show {shlex.quote(near[0])}"
+    return UnknownJob(f"no job is called {word!r}", why=why, fix=fix, word=word, meant=near[0])
 
 
 def _ambiguous(word: str, found: Sequence[Job]) -> UnknownJob:
+    """The candidates, and of these the newest that is live, else the newest, as the one that was probably meant."""
     more = " and more" if len(found) > MOST_CANDIDATES else ""
     candidates = ", ".join(_described(job) for job in found[:MOST_CANDIDATES])
-    return UnknownJob(
-        f"several jobs answer to {word!r}",
-        why=f"it may mean {candidates}{more}",
-        fix=f"ipymlops show {found[0].number}",
-    )
+    meant = str(next((job for job in found if not job.is_final), found[0]).number)
+    why, fix = f"it may mean {candidates}{more}", f"ipymlops show {meant}"
+    return UnknownJob(f"several jobs answer to {word!r}", why=why, fix=fix, word=word, meant=meant)
 
 
 def _described(job: Job) -> str:

@@ -98,7 +98,7 @@ def _told(request: Request) -> Iterator[None]:
     try:
         yield
     except IpymlopsError as error:
-        raise request.improved(error)  # noqa: B904 - the same error
+        raise request.improved(error) from error.__cause__
     except BrokenPipeError:
         raise
     except OSError as error:

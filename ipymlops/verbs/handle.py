@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ipymlops.context import Context
@@ -39,38 +40,40 @@ class JobHandle:
 
     def wait(self) -> JobHandle:
         """Block until it is final. Raises `JobDidNotSucceed` if it did not succeed."""
-        self._run("wait", [self._id])
+        self._run("wait")
         return self
 
     def follow(self) -> JobHandle:
         """Show the log until it ends; interrupting stops the following, not the job."""
-        self._run("logs", [self._id, "--follow"])
+        self._run("logs", options={"follow": True})
         return self
 
     def stop(self) -> JobHandle:
-        self._run("stop", [self._id])
+        self._run("stop")
         return self
 
-    def logs(self, *words: str) -> None:
-        """Print the log; `words` as after `logs JOB`, for example `"--tail", "3"`."""
-        self._run("logs", [self._id, *words])
+    def logs(self, *words: Any, **options: Any) -> None:
+        """Print the log; options as of `logs`: `job.logs(tail=3)`, `job.logs(grep="loss")`."""
+        self._run("logs", words, options)
 
     def show(self) -> JobDetails:
-        details: JobDetails = self._run("show", [self._id])
+        details: JobDetails = self._run("show")
         return details
 
-    def artifacts(self, *words: str) -> ArtifactList:
-        """List its files; `words` as after `artifacts JOB`: a pattern, `"--to", "results"`."""
-        files: ArtifactList = self._run("artifacts", [self._id, *words])
+    def artifacts(self, *words: Any, **options: Any) -> ArtifactList:
+        """List its files, or fetch them, as `artifacts` does: `job.artifacts("*.json", to="results")`."""
+        files: ArtifactList = self._run("artifacts", words, options)
         return files
 
     def to_json(self) -> dict[str, Any]:
         return self.record.to_json()
 
-    def _run(self, verb: str, words: Sequence[str]) -> Any:
+    def _run(self, verb: str, words: Sequence[Any] = (), options: Mapping[str, Any] = MappingProxyType({})) -> Any:
+        """The verb for this job, as its Python function takes words and options."""
         from ipymlops.verbs.dispatch import dispatch
+        from ipymlops.verbs.keywords import words_of
 
-        return dispatch([verb, *words], None, self._context)
+        return dispatch([verb, *words_of(verb, [self._id, *words], options)], None, self._context)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in Job.__dataclass_fields__ | _DERIVED:

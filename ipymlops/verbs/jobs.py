@@ -37,7 +37,7 @@ def run(options: JobsOptions, context: Context) -> JobList:
 
     asked = query(options.words, context)
     report = refresh(context)
-    return JobList(tuple(context.store.find(asked)), report.errors, context.clock.now())
+    return JobList(tuple(context.store.find(asked)), report.errors, context.clock.now(), options.words)
 
 
 def query(words: Sequence[str], context: Context) -> JobQuery:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ipymlops.errors import IpymlopsError, UsageProblem
+from ipymlops.errors import IpymlopsError, UnknownJob, UsageProblem
 
 LONGEST_LINE = 4000
 """A fix longer than this many characters helps nobody."""
@@ -107,7 +107,7 @@ class Script:
 
 
 class WrongLine(UsageProblem):
-    """The request was wrong, and one change of its words puts it right."""
+    """The request was wrong, and one change of its words puts it right; users meet it as a `UsageProblem`."""
 
     def __init__(self, what: str, *, why: str = "", edit: Edit) -> None:
         self.edit = edit
@@ -134,13 +134,21 @@ def spans(words: Sequence[str], table: Mapping[str, Action], *, stops: bool) -> 
 def completed(
     error: IpymlopsError, verb: str, words: Sequence[str], table: Mapping[str, Action], *, stops: bool
 ) -> IpymlopsError:
-    """The error, its fix a whole line where it was an edit or the bare option."""
-    edit = error.edit if isinstance(error, WrongLine) else _bare_option(error.fix, table)
+    """The error, its fix a whole line where it was an edit, the bare option or another job."""
+    edit = _edit(error, table)
     if edit is not None:
         error.fix = line_of(verb, edit.apply(words, table, stops=stops))
     if len(error.fix) > LONGEST_LINE or (not error.fix and isinstance(error, UsageProblem)):
         error.fix = f"ipymlops {verb} --help"
-    return error
+    return UsageProblem(error.what, why=error.why, fix=error.fix) if isinstance(error, WrongLine) else error
+
+
+def _edit(error: IpymlopsError, table: Mapping[str, Action]) -> Edit | None:
+    if isinstance(error, WrongLine):
+        return error.edit
+    if isinstance(error, UnknownJob) and error.meant:
+        return Swap(error.word, error.meant)
+    return _bare_option(error.fix, table)
 
 
 def line_of(verb: str, words: Sequence[str]) -> str:

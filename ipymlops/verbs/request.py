@@ -25,6 +25,12 @@ class Parser(ArgumentParser):
         self.add_argument("--json", dest="as_json", action="store_true", help="print one JSON document")
         self.add_argument("--help", "-h", dest="wants_help", action="store_true", default=SUPPRESS, help="show this")
 
+    def _get_values(self, action: Action, arg_strings: list[str]) -> Any:
+        """A value may be `--`, which argparse takes away before Python 3.13."""
+        if action.option_strings and arg_strings == ["--"]:
+            return self._get_value(action, "--")
+        return super()._get_values(action, arg_strings)
+
     def error(self, message: str) -> NoReturn:
         raise UsageProblem(message, fix=f"{self.prog} --help")
 

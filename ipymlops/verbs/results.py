@@ -15,11 +15,15 @@ from ipymlops.spec import Intent
 
 @dataclass(frozen=True)
 class JobList:
-    """Some jobs, newest first, and the platforms that could not be asked: {platform, what, why, fix}."""
+    """Some jobs, newest first, and the platforms that could not be asked: {platform, what, why, fix}.
+
+    `words` narrowed them, as typed.
+    """
 
     jobs: tuple[Job, ...]
     errors: tuple[dict[str, str], ...]
     as_of: datetime
+    words: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self.jobs)
@@ -85,6 +89,15 @@ class ArtifactList:
     job: Job
     files: tuple[Artifact, ...]
     to: Path | None = None
+
+    def __iter__(self) -> Iterator[Artifact]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Artifact:
+        return self.files[index]
 
     def to_json(self) -> dict[str, Any]:
         return {"job": self.job.id, "files": [one.to_json() for one in self.files]}

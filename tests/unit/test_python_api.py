@@ -8,8 +8,8 @@ import pytest
 import ipymlops
 import ipymlops.config
 from ipymlops.errors import UsageProblem
-from ipymlops.python_api import keywords, words_of
 from ipymlops.verbs import VERBS
+from ipymlops.verbs.keywords import keywords, words_of
 from ipymlops.verbs.train_options import TABLE
 
 

@@ -70,6 +70,9 @@ def test_a_platform_that_could_not_be_asked_is_named_below_the_list(job, now, te
 def test_an_empty_list_says_how_to_start(now, texts):
     for text in texts(JobList((), (), now)):
         assert "no jobs; start one with ipymlops train SCRIPT.py" in text
+    for text in texts(JobList((), (), now, ("state:failed", "a b"))):
+        assert "no job has state:failed &#x27;a b&#x27;" in text or "no job has state:failed 'a b'" in text
+        assert "start one" not in text
 
 
 def test_a_long_list_is_cut_and_says_so(job, now):

@@ -1,7 +1,7 @@
 """The scan of a `train` line: what is ours, and where the script's own words begin."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ipymlops.errors import UsageProblem
@@ -98,6 +98,7 @@ def test_the_scripts_words_are_never_touched(argv):
 
 @settings(max_examples=100, deadline=None)
 @given(value=TEXT)
+@example("--")
 def test_a_value_is_taken_as_it_is(value):
     assert train(f"--image={value}", "t.py").image == value
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ipymlops.errors import UsageProblem
+from ipymlops.errors import UnknownJob, UsageProblem
 from ipymlops.job import Job, JobState
 from ipymlops.spec import Intent, JobId, JobSpec, Plan
 from ipymlops.verbs import VERBS, load
@@ -168,6 +168,42 @@ def test_a_handle_reads_the_newest_record(context, jobs):
     assert "labels" in dir(handle)
     assert handle == JobHandle(jobs[0].id, context)
     assert len({handle, JobHandle(jobs[0].id, context)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        (["stop", "run"], "ipymlops stop 2"),
+        (["logs", "run", "-f"], "ipymlops logs 2 -f"),
+        (["artifacts", "rum-2", "*.json"], "ipymlops artifacts run-2 '*.json'"),
+    ],
+)
+def test_a_word_that_means_no_one_job_is_put_right_in_the_line_as_typed(line, fix, context):
+    now = datetime.now(timezone.utc)
+    for number, state in ((1, JobState.FAILED), (2, JobState.UNKNOWN), (3, JobState.SUCCEEDED)):
+        context.store.add(Job(JobId(f"j{number:015d}"), f"run-{number}", "fake", now, state=state), None)
+    with pytest.raises(UnknownJob) as caught:
+        dispatch(line, None, context)
+    assert caught.value.fix == fix
+
+
+def test_a_wrong_line_is_met_under_the_name_that_the_reference_has(context):
+    with pytest.raises(UsageProblem) as caught:
+        dispatch(["train", "--nodes", "0", "train.py"], None, context)
+    assert type(caught.value) is UsageProblem
+    assert caught.value.fix == "ipymlops train --nodes 1 train.py"
+
+
+def test_a_handle_takes_the_options_of_its_verbs(context, screen):
+    script = "echo a; echo b; echo 1 > $IPYMLOPS_OUTPUT_DIR/x"
+    handle = dispatch(["train", "--wait", "--", "sh", "-c", script], None, context)
+    assert f"{handle.state}" == handle.state == "succeeded"
+    handle.logs(tail=1)
+    assert screen.lines == [b"b"]
+    assert [one.path for one in handle.artifacts("*", to=context.cwd / "back")] == ["x"]
+    assert (context.cwd / "back" / "x").read_text() == "1\n"
+    with pytest.raises(UsageProblem, match="logs has no option 'tial'"):
+        handle.logs(tial=1)
 
 
 def test_a_failed_job_is_an_error_of_its_handle(context, jobs):
