@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,7 @@ def engine(address: Address) -> Iterator[DockerClient]:
     from requests.exceptions import RequestException
 
     try:
+        _knock(address)
         client = docker.DockerClient.from_env(
             environment=dict(address), timeout=TIMEOUT_S, version=address.get(API, "auto")
         )
@@ -91,6 +93,15 @@ def engine(address: Address) -> Iterator[DockerClient]:
         raise _unreachable(address, problem) from problem
     finally:
         client.close()
+
+
+def _knock(address: Address) -> None:
+    """Raise `OSError` where nobody listens: the library would leave its socket open over it."""
+    kind, _, path = address.get("DOCKER_HOST", "").partition("://")
+    if kind == "unix":
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(TIMEOUT_S)
+            line.connect(path)
 
 
 def facts_of(client: DockerClient) -> EngineFacts:
