@@ -16,16 +16,16 @@ from ipymlops.spec import Intent
 from ipymlops.store.problems import is_damage, locked, unusable
 from ipymlops.store.records import copies
 from ipymlops.store.rows import insert
-from ipymlops.store.session import FILE, Opening, Session, opened
+from ipymlops.store.session import FILE, Identity, Opening, Session, identity, opened
 
 _PARTS = ("", "-wal", "-shm", "-journal")
 
 
-def open_home(home: Path, how: Opening, notices: list[str], *, damaged: tuple[int, int] | None = None) -> Session:
+def open_home(home: Path, how: Opening, notices: list[str], *, damaged: Identity | None = None) -> Session:
     """Open the home's file of jobs; what the user should know is added to `notices`.
 
     Args:
-        damaged: Device and inode of the file in which damage was met; set aside unless another process already has.
+        damaged: The file in which damage was met; set aside unless another process already has.
     """
     path = home / FILE
     try:
@@ -38,8 +38,8 @@ def open_home(home: Path, how: Opening, notices: list[str], *, damaged: tuple[in
         raise unusable(path, error.strerror or str(error)) from error
 
 
-def _open(path: Path, how: Opening, notices: list[str], damaged: tuple[int, int] | None) -> Session:
-    if damaged is not None and path.exists() and (path.stat().st_dev, path.stat().st_ino) == damaged:
+def _open(path: Path, how: Opening, notices: list[str], damaged: Identity | None) -> Session:
+    if damaged is not None and identity(path) == damaged:
         return _anew(path, how, notices)
     try:
         session = opened(path, how)

@@ -16,6 +16,9 @@ from ipymlops.store.problems import newer_version
 
 FILE = "jobs.db"
 
+Identity = tuple[int, int]
+"""A file's device and inode."""
+
 
 @dataclass(frozen=True)
 class Opening:
@@ -32,13 +35,13 @@ class Session:
 
     Attributes:
         pid: Who opened it; a forked child must not touch it.
-        file: Device and inode of the file, to see that another process has replaced it.
+        file: Which file it is: another process, or the user, may put another one in its place.
         has_index: Whether words of three characters and more are found through the trigram index.
         was_new: Whether the file held nothing before.
     """
 
     connection: sqlite3.Connection
-    file: tuple[int, int]
+    file: Identity | None
     has_index: bool
     was_new: bool
     pid: int = field(default_factory=os.getpid)
@@ -78,7 +81,7 @@ def opened(path: Path, how: Opening) -> Session:
     Raises: `StoreProblem` for a file of a newer version, `sqlite3.Error` for all else.
     """
     _make(path)
-    found = path.stat()
+    found = identity(path)
     connection = sqlite3.connect(
         path, timeout=how.busy_timeout_s, isolation_level=None, check_same_thread=False, cached_statements=256
     )
@@ -89,7 +92,16 @@ def opened(path: Path, how: Opening) -> Session:
     except BaseException:
         connection.close()
         raise
-    return Session(connection, (found.st_dev, found.st_ino), has_index, was_new)
+    return Session(connection, found, has_index, was_new)
+
+
+def identity(path: Path) -> Identity | None:
+    """Which file lies at the path now; None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _make(path: Path) -> None:

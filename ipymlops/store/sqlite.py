@@ -19,7 +19,7 @@ from ipymlops.store.records import intent_of, write_copy
 from ipymlops.store.resolving import MOST_CANDIDATES, resolve, unknown
 from ipymlops.store.rows import insert, job_where, jobs_where, numbered, rewrite
 from ipymlops.store.rules import is_turn, settled
-from ipymlops.store.session import FILE, Opening, Session
+from ipymlops.store.session import FILE, Opening, Session, identity
 from ipymlops.store.words import storable
 
 T = TypeVar("T")
@@ -29,7 +29,8 @@ class SqliteStore(Store):
     """The jobs of `home/jobs.db`; nothing is opened before the first use.
 
     - Safe with several threads (one connection, one at a time), processes, and forks (a child opens its own).
-    - A damaged file is kept aside and made anew from `home/records/`, told in `notices`.
+    - A damaged file is kept aside and made anew from `home/records/`, told in `notices`. Whoever still has the old one
+      open goes over to the new one at its next use.
     - Raises `StoreProblem` for a full disk, a lock held too long, a file of a newer version; nothing is half-written.
     """
 
@@ -129,16 +130,19 @@ class SqliteStore(Store):
 
     def _opened(self) -> Session:
         session = self._session
-        if session is None or session.pid != os.getpid():
+        if session is not None and session.pid != os.getpid():
             self.close()
-            try:
-                session = self._session = open_home(self.home, self._how, self.notices)
-            except sqlite3.Error as error:
-                raise self._problem(error) from error
+        elif session is not None and session.file == identity(self.path):
+            return session
+        # other threads may still be at work on a file that was replaced: it is closed when the last lets go of it
+        try:
+            session = self._session = open_home(self.home, self._how, self.notices)
+        except sqlite3.Error as error:
+            raise self._problem(error) from error
         return session
 
     def _replaced(self, session: Session) -> Session:
-        """Other threads may still be at work on the damaged file: it is closed when the last lets go of it."""
+        """The session of the file that takes the damaged one's place."""
         anew = self._session = open_home(self.home, self._how, self.notices, damaged=session.file)
         return anew
 

@@ -240,6 +240,24 @@ def test_damage_met_while_at_work_is_mended_for_every_process(home: Path) -> Non
     ours.close(), theirs.close()
 
 
+@pytest.mark.parametrize("kind", ["ext4", "nfs4"])
+@pytest.mark.parametrize("how", ["kept aside", "gone"])
+def test_a_file_that_was_replaced_meanwhile_takes_no_more_jobs(how: str, kind: str, home: Path) -> None:
+    """Another process found it damaged, or the user removed it: what goes into the old file, nobody would see."""
+    theirs = SqliteStore(home, Opening(filesystem=kind))
+    first, _ = theirs.add(a_job(), an_intent())
+    for part in ("", "-wal", "-shm"):
+        path = home / f"jobs.db{part}"
+        if path.exists():
+            path.rename(home / f"jobs.db.corrupt-1{part}") if how == "kept aside" else path.unlink()
+    ours = SqliteStore(home, Opening(filesystem=kind))
+    assert ours.find(ALL) == [first]
+    second, _ = theirs.add(a_job(), an_intent())
+    assert second.number == 2
+    assert ours.find(ALL) == theirs.find(ALL) == [second, first]
+    ours.close(), theirs.close()
+
+
 def damage_in_place(home: Path) -> None:
     """Overwrite all but the first page; the header stays, so that the file still opens."""
     with (home / "jobs.db").open("r+b") as file:
