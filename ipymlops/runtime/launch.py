@@ -152,7 +152,7 @@ def _early_end(act: Act) -> Optional[Dict[str, Any]]:
         error = error_json(what, "the job was told to stop from outside (SIGTERM) before that")
         return _failed(EXIT_TERMINATED, "exit_code", error, signal.SIGTERM)
     if boot_clock() >= act.deadline:
-        error = error_json(what, "the job reached its time limit before that", "give it longer: --max-runtime 48h")
+        error = error_json(what, "the job reached its time limit before that", "give it longer with --max-runtime")
         return _failed(EXIT_TERMINATED, "timeout", error, signal.SIGTERM)
     return None
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 from ipymlops.runtime.memory import MemoryKills
 from ipymlops.runtime.problem import error_json
 from ipymlops.runtime.supervise import Ended
-from ipymlops.runtime.tracebacks import Traceback, last_traceback
+from ipymlops.runtime.tracebacks import Traceback, last_line, last_traceback
 
 GIB = 1 << 30
 
@@ -59,7 +59,7 @@ def of_script(
     kills = after.killed - before.killed if after and before else 0
     if exit_code == 128 + signal.SIGKILL and after and kills > 0:
         return Outcome(exit_code, number, "out_of_memory", _with_trace(_out_of_memory(after, kills), trace))
-    what, why = _words(exit_code, number, trace, readable=after is not None)
+    what, why = _words(exit_code, number, trace, last_line(tail), readable=after is not None)
     return Outcome(exit_code, number, "exit_code", _with_trace((what, why, _see_log(place)), trace))
 
 
@@ -69,7 +69,9 @@ def _exit_code(status: int) -> Tuple[int, Optional[int]]:
     return os.WEXITSTATUS(status), None
 
 
-def _words(exit_code: int, number: Optional[int], trace: Optional[Traceback], *, readable: bool) -> Tuple[str, str]:
+def _words(
+    exit_code: int, number: Optional[int], trace: Optional[Traceback], last: str, *, readable: bool
+) -> Tuple[str, str]:
     if number is not None:
         why = {
             signal.SIGKILL: "something outside the job killed it; the kernel counted no kill for memory"
@@ -81,7 +83,8 @@ def _words(exit_code: int, number: Optional[int], trace: Optional[Traceback], *,
         }.get(number, "nothing of ours sent it")  # type: ignore[call-overload]
         return "the script was ended by {}".format(_name(number)), why
     if trace is None:
-        return "the script ended with exit code {}".format(exit_code), "its log holds no Python traceback"
+        why = "the last line of its log is: {}".format(last) if last else "its log is empty"
+        return "the script ended with exit code {}".format(exit_code), why
     where = " at {}, line {}".format(trace.file, trace.line) if trace.file else ""
     return trace.exception[:500], "the script ended with exit code {}{}".format(exit_code, where)
 
@@ -91,7 +94,7 @@ def _timeout(ended: Ended, place: Place) -> Dict[str, Any]:
     return error_json(
         "the job reached its time limit",
         "the script {}".format(how),
-        "give it longer: --max-runtime 48h, or go on from the checkpoint: ipymlops show {}".format(place.job_id),
+        "give it longer with --max-runtime; what it saved is there: ipymlops artifacts {}".format(place.job_id),
     )
 
 

@@ -7,6 +7,7 @@ import re
 from typing import List, NamedTuple, Optional, Tuple
 
 MAX_CHARS = 20_000
+MAX_LINE = 300
 SYNTAX_LINES = 6
 _HEADER = re.compile(r"^(?P<prefix>.*?)Traceback \(most recent call last\):\s*$")
 _FRAME = re.compile(r'^\s*(?:\|\s*)*File "(?P<file>.+)", line (?P<line>\d+)')
@@ -46,6 +47,13 @@ def last_traceback(tail: bytes, root: str, workdir: str) -> Optional[Traceback]:
     block, exception = found
     file, line = _place(block, root, workdir)
     return Traceback("\n".join(block)[-MAX_CHARS:], exception, file, line)
+
+
+def last_line(tail: bytes) -> str:
+    """The last line of a log that is not blank, "" without one: without a traceback, it often names the cause."""
+    text = _COLOUR.sub("", tail.decode("utf-8", "replace"))
+    lines = [line.strip() for line in text.replace("\r", "\n").split("\n")]
+    return next((line for line in reversed(lines) if line), "")[:MAX_LINE]
 
 
 def _last_block(lines: List[str]) -> Optional[Tuple[List[str], str]]:

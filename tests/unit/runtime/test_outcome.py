@@ -74,6 +74,22 @@ def test_a_traceback_names_the_cause_and_the_line():
     }
 
 
+@pytest.mark.parametrize(
+    ("tail", "why"),
+    [
+        (
+            b"usage: a.py\n\x1b[31ma.py: error: no --lrr\x1b[0m\r\n \n",
+            "the last line of its log is: a.py: error: no --lrr",
+        ),
+        (b" 10%\r 20%\rkilled\r", "the last line of its log is: killed"),
+        (b"\xff" + b"x" * 999, "the last line of its log is: \ufffd" + "x" * 299),
+        (b"\n \n", "its log is empty"),
+    ],
+)
+def test_without_a_traceback_the_last_line_tells(tail, why):
+    assert outcome(2 << 8, tail=tail).error["why"] == why
+
+
 def test_a_success_has_no_error_whatever_the_log_holds():
     assert outcome(0, tail=TRACE) == (0, None, None, None)
 
