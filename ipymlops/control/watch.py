@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from types import TracebackType
 from ipymlops.context import Context
 from ipymlops.control import poll
 from ipymlops.control.lock import FileLock
-from ipymlops.control.poller import NO_ANSWER, Poller, described
+from ipymlops.control.poller import NO_ANSWER, Pace, Poller, described
 from ipymlops.control.reconcile import sent_again
 from ipymlops.control.wording import called, line, listing
 from ipymlops.errors import FollowInterrupted
@@ -18,6 +19,12 @@ from ipymlops.job import Job
 
 GLANCE_S = 0.2
 """How often those who do not lead read the store: a query of under a millisecond."""
+
+BEAT_S = 5.0
+"""How often whoever leads leaves word of it."""
+
+SILENT_LEADER_S = 60.0
+"""A leader who left no word for so long has been suspended, or hangs: the others ask for themselves meanwhile."""
 
 LEAST_S = 0.02
 """Nobody asks again sooner: what is due in less is due then."""
@@ -28,12 +35,15 @@ OnChange = Callable[[Job], object]
 class Watch:
     """A share in the watch. `turn` leads a round if nobody else on this machine does.
 
-    The lead is a lock on `HOME/watch.lock`: it passes on by itself when its holder dies.
+    The lead is a lock on `HOME/watch.lock`: it passes on by itself when its holder dies. One that is only suspended
+    (Ctrl-Z) keeps it: the file's time says when it last led.
     """
 
     def __init__(self, context: Context) -> None:
         self._poller = Poller(context)
         self._lead = FileLock(context.home / "watch.lock")
+        self._clock = context.clock
+        self._beat = Pace(BEAT_S, BEAT_S)
 
     def __enter__(self) -> Watch:  # noqa: PYI034 - typing.Self came with 3.11
         return self
@@ -56,7 +66,24 @@ class Watch:
 
     def turn(self) -> float:
         """Ask about what is due, if it is for us to ask; returns how long the caller may rest, up to `GLANCE_S`."""
-        return max(LEAST_S, min(GLANCE_S, self._poller.round())) if self._lead.take() else GLANCE_S
+        if self._lead.take():
+            self._leave_word()
+        elif not self._is_leader_silent():
+            return GLANCE_S
+        return max(LEAST_S, min(GLANCE_S, self._poller.round()))
+
+    def _leave_word(self) -> None:
+        now = self._clock.now()
+        if self._beat.is_due(now):
+            self._beat.slower(now)
+            os.utime(self._lead.path, (now.timestamp(), now.timestamp()))
+
+    def _is_leader_silent(self) -> bool:
+        try:
+            last = self._lead.path.stat().st_mtime
+        except FileNotFoundError:
+            return False
+        return abs(self._clock.now().timestamp() - last) > SILENT_LEADER_S  # the clock may have gone back
 
 
 @dataclass(frozen=True)

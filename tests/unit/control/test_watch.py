@@ -8,7 +8,6 @@ import time
 import pytest
 
 from ipymlops.context import SystemClock
-from ipymlops.control.lock import FileLock
 from ipymlops.control.watch import Watch, refresh, refreshed, wait
 from ipymlops.control.watcher import Watcher
 from ipymlops.errors import FollowInterrupted
@@ -66,12 +65,35 @@ def test_waiting_ends_when_every_job_has(context, accepted, world, clock):
 
 
 def test_waiting_without_the_lead_reads_what_the_leader_wrote(context, accepted, world, clock, home):
-    leader = FileLock(home / "watch.lock")
-    assert leader.take()
-    world.tell(accepted.id, "DONE")
-    clock.then = [lambda: None] * 3 + [lambda: refresh(context)]
-    assert wait(context, [accepted])[0].state is JobState.SUCCEEDED
-    leader.release()
+    with Watch(context) as leader:
+        leader.turn()
+        world.tell(accepted.id, "DONE")
+        clock.then = [lambda: None] * 3 + [lambda: refresh(context)]
+        assert wait(context, [accepted])[0].state is JobState.SUCCEEDED
+    assert len(clock.slept) == 4
+
+
+def test_a_leader_that_is_suspended_keeps_nobody_waiting(context, accepted, world, clock):
+    with Watch(context) as suspended:
+        suspended.turn()
+        world.tell(accepted.id, "DONE")
+        started = clock.now()
+        assert wait(context, [accepted])[0].state is JobState.SUCCEEDED
+        assert suspended.is_leading
+    assert (clock.now() - started).total_seconds() > 60
+
+
+def test_a_leader_that_lives_is_not_taken_for_a_suspended_one(context, accepted, clock, monkeypatch):
+    asked = []
+    status = FakePlatform.status
+    with Watch(context) as leader, Watch(context) as other:
+        for _ in range(100):
+            leader.turn()
+            clock.pass_s(10)
+            monkeypatch.setattr(FakePlatform, "status", lambda self, ref: asked.append(ref) or status(self, ref))
+            other.turn()
+            monkeypatch.setattr(FakePlatform, "status", status)
+    assert asked == []
 
 
 def test_waiting_says_once_that_a_platform_is_silent(context, accepted, world, clock, screen):
