@@ -23,19 +23,22 @@ def entry() -> None:
 
 def main(words: Sequence[str]) -> int:
     """Do what the words say, print the result, and return the exit status."""
-    from ipymlops.verbs.request import asks_json
+    try:
+        return _answered(words)
+    except KeyboardInterrupt:  # at any moment, also while we are still being loaded
+        sys.stderr.write("interrupted; what was recorded by then goes on: ipymlops jobs\n")
+        return INTERRUPTED
 
+
+def _answered(words: Sequence[str]) -> int:
     try:
         return _told(words)
     except IpymlopsError as error:
-        return _failed(error, as_json=asks_json(words))
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return INTERRUPTED
+        return _failed(error, as_json=_asks_json(words))
     except BrokenPipeError:
         return _nobody_reads()
     except Exception as bug:  # noqa: BLE001 - it is shown in full, and a script still gets its one document
-        return _bug(bug, as_json=asks_json(words))
+        return _bug(bug, as_json=_asks_json(words))
 
 
 def _told(words: Sequence[str]) -> int:
@@ -51,6 +54,12 @@ def _told(words: Sequence[str]) -> int:
         return 0
     _say(problem)
     return problem.exit_code
+
+
+def _asks_json(words: Sequence[str]) -> bool:
+    from ipymlops.verbs.request import asks_json
+
+    return asks_json(words)
 
 
 def _context() -> Any:

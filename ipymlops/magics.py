@@ -64,12 +64,16 @@ class MlopsMagics(Magics):
     @line_cell_magic
     def mlops(self, line: str, cell: str | None = None) -> Any:
         """Run a verb: `%mlops help` lists them, `%mlops VERB --help` explains one."""
-        from ipymlops.errors import IpymlopsError
+        from ipymlops.errors import FollowInterrupted, IpymlopsError
 
         try:
             return self._done(line, cell)
         except IpymlopsError as error:
             raise in_a_cell(error, is_cell=cell is not None)  # noqa: B904 - the same error
+        except KeyboardInterrupt:
+            raise FollowInterrupted(
+                "interrupted", why="a job that was recorded by then goes on by itself", fix="%mlops jobs"
+            ) from None
 
     def context(self) -> Context:
         """The context of this moment: the notebook may have changed its folder, variables or settings."""

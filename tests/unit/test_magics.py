@@ -1,6 +1,7 @@
 """`%mlops` in a real IPython: what the line means, what an error looks like, and what loading costs."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,17 @@ def test_an_error_is_a_json_document_too(shell, capsys):
     assert ran.error_in_exec is not None
     first, *_ = capsys.readouterr().out.splitlines()
     assert json.loads(first)["error"]["what"] == ran.error_in_exec.what
+
+
+def test_an_interrupt_at_any_moment_is_short_too(shell, monkeypatch, capsys):
+    monkeypatch.setattr("ipymlops.verbs.jobs.run", lambda *_: signal.raise_signal(signal.SIGINT))
+    ran = shell.run_cell("%mlops jobs")
+    assert type(ran.error_in_exec).__name__ == "FollowInterrupted"
+    assert [line.split(":")[0].strip() for line in capsys.readouterr().out.strip().splitlines()] == [
+        "FollowInterrupted",
+        "why",
+        "fix",
+    ]
 
 
 def test_an_error_can_be_caught(shell, capsys):
