@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 IDENTIFIER = "ipymlops"
 PRIORITY = 200.0
 """Before IPython's own matchers, which know nothing of our lines and are suppressed where we know something."""
+LONGEST = 56
+UNBROKEN = str.maketrans({" ": "\u00a0", "-": "\u2011"})
 
 
 def completions(line: str, cursor: int, context: Context) -> list[Offer]:
@@ -61,8 +63,15 @@ def _result(at: Any, context_of: Callable[[], Context]) -> Any:
     except (IpymlopsError, OSError):  # a broken setting or store is told when the line runs
         found = []
     return {
-        "completions": [SimpleCompletion(offer.text, type=offer.description or "ipymlops") for offer in found],
+        "completions": [SimpleCompletion(offer.text, type=_kind(offer)) for offer in found],
         "matched_fragment": at.raw,
         "suppress": bool(found),
         "ordered": True,
     }
+
+
+def _kind(offer: Offer) -> str:
+    """What stands beside the word: short and without a place to break at; Lab lays what it wraps over the next word."""
+    words = offer.description or ("a flag of the script" if offer.text.startswith("-") else "ipymlops")
+    one_line = words if len(words) <= LONGEST else words[: LONGEST - 1].rstrip() + "…"
+    return one_line.translate(UNBROKEN)

@@ -59,17 +59,18 @@ def filters(context: Context) -> Iterator[tuple[str, str]]:
 
 def jobs(word: str, context: Context) -> Iterator[tuple[str, str]]:
     """The newest jobs by number, by name once a letter is typed; each with its state and age."""
+    from ipymlops.display.plain import shortened
     from ipymlops.display.units import age
     from ipymlops.store.base import JobQuery
 
     now = context.clock.now()
     found = context.store.find(JobQuery(words=(word,) if word and not word.isdigit() else ()), limit=JOBS)
     if found and not word.isdigit():
-        yield "last", f"{found[0].name} · {found[0].state.value}"
+        yield "last", f"{shortened(found[0].name, 24)} · {found[0].state.value}"
     for job in found:
         told = f"{job.state.value} · {age(job.created_at, now)}"
         if not word or word.isdigit():
-            yield str(job.number), f"{job.name} · {told}"
+            yield str(job.number), f"{shortened(job.name, 24)} · {told}"
         else:
             yield job.name, f"job {job.number} · {told}"
 

@@ -29,6 +29,7 @@ class Card:
         hints: Sentences that belong to this submit.
         tail: The last lines of the log, raw.
         door: How commands are called where the card is read: `%mlops` or `ipymlops`.
+        is_ticking: Ages are brought up to date while they grow; else they are left out, as they would soon be wrong.
     """
 
     job: Job
@@ -38,14 +39,21 @@ class Card:
     tail: tuple[bytes, ...] = ()
     last_output_at: datetime | None = None
     door: str = "ipymlops"
+    is_ticking: bool = True
 
     def view(self) -> View:
-        blocks = (self._heading(), *self._failure(), self._steps(), self._facts(), *self._notes(), *self._tail())
-        return View(blocks, self._tone())
+        return self.detailed(())
+
+    def detailed(self, rows: tuple[Fact, ...]) -> View:
+        """The whole card, with these facts after its own. What changes while a job lives moves nothing above it."""
+        warnings, notes = self._notes()
+        head = (self._heading(), self._steps(), *self._failure(), *warnings)
+        return View((*head, self._facts(rows), *notes, *self._traceback(), *self._tail()), self._tone())
 
     def outcome(self) -> View:
         """Only what a final state adds to a card that was shown before."""
-        return View((self._heading(), *self._failure(), self._steps(), *_metrics_only(self.job)), self._tone())
+        blocks = (self._heading(), self._steps(), *self._failure(), *_metrics_only(self.job), *self._traceback())
+        return View(blocks, self._tone())
 
     def _tone(self) -> Tone:
         return look_of(self.job.state).tone
@@ -54,23 +62,30 @@ class Card:
         return Heading(badge(self.job), self._tone(), self.job.name or str(self.job.id), _aside(self.job))
 
     def _steps(self) -> Steps:
-        return Steps(tuple(_steps(self.job, self.now)))
+        return Steps(tuple(_steps(self.job, self._ages_to())))
 
-    def _facts(self) -> Facts:
-        rows = [*sent.facts(self.job, self.intent, self.now), *_progress(self.job, self.now, self.last_output_at)]
-        return Facts(tuple(rows))
+    def _facts(self, more: tuple[Fact, ...]) -> Facts:
+        now = self._ages_to()
+        rows = [*sent.facts(self.job, self.intent, now), *_progress(self.job, now, self.last_output_at)]
+        return Facts((*rows, *more))
+
+    def _ages_to(self) -> datetime | None:
+        return self.now if self.is_ticking else None
 
     def _failure(self) -> list[Block]:
-        return failure(self.job, self.door, in_log=self.tail) if self._is_bad() else []
+        return [failure(self.job, self.door)] if self._is_bad() else []
+
+    def _traceback(self) -> list[Block]:
+        return traceback(self.job, in_log=self.tail) if self._is_bad() else []
 
     def _is_bad(self) -> bool:
         return bool(self.job.error) or self.job.state == JobState.FAILED or self.job.end_reason == EndReason.TIMEOUT
 
-    def _notes(self) -> list[Block]:
-        warnings = self.intent.code.warnings if self.intent and self.intent.code else ()
-        notes = self.intent.plan.notes if self.intent else ()
-        groups = (Notes("warn", (*self.hints, *warnings)), Notes("dim", notes))
-        return [one for one in groups if one.sentences]
+    def _notes(self) -> tuple[list[Block], list[Block]]:
+        """What asks for attention, and what only explains."""
+        code = self.intent.code.warnings if self.intent and self.intent.code else ()
+        warnings, notes = (*self.hints, *code), self.intent.plan.notes if self.intent else ()
+        return [Notes("warn", warnings)] if warnings else [], [Notes("dim", notes)] if notes else []
 
     def _tail(self) -> list[Block]:
         lines = tuple(Cell(log_text(line)) for line in self.tail)
@@ -78,28 +93,32 @@ class Card:
         return [Lines(f"last lines of the log ({more})", lines)] if lines else []
 
 
-def failure(job: Job, door: str, *, in_log: tuple[bytes, ...] = ()) -> list[Block]:
-    """Cause, exit code, place in the user's own file, next step; the traceback if the log does not show it already."""
+def failure(job: Job, door: str) -> Notes:
+    """Cause, exit code, place in the user's own file, next step."""
     error: Mapping[str, Any] = job.error or {}
     sentences = [_cause(job, error), *_place(error), *_why(error), f"next: {_next_step(job, error, door)}"]
-    lines = str(error.get("traceback") or "").rstrip().splitlines()[-TRACEBACK_LINES:]
+    return Notes("bad" if job.state == JobState.FAILED else "warn", tuple(sentences))
+
+
+def traceback(job: Job, *, in_log: tuple[bytes, ...] = ()) -> list[Block]:
+    """The end of the traceback, if the lines of the log do not show it already."""
+    lines = str((job.error or {}).get("traceback") or "").rstrip().splitlines()[-TRACEBACK_LINES:]
     is_in_log = bool(lines) and any(lines[-1] in log_text(line) for line in in_log)
-    trace = [] if is_in_log else [Cell(line) for line in lines]
-    tone: Tone = "bad" if job.state == JobState.FAILED else "warn"
-    notes = Notes(tone, tuple(sentences))
-    return [notes, Lines("end of the traceback", tuple(trace))] if trace else [notes]
+    return [Lines("end of the traceback", tuple(Cell(line) for line in lines))] if lines and not is_in_log else []
 
 
 def _cause(job: Job, error: Mapping[str, Any]) -> str:
-    cause = CAUSES[job.end_reason] if job.end_reason else ""
+    """The cause in our words and the error in its own, where these do not say the same."""
     what = str(error.get("what") or "")
+    is_said = bool(what) and job.end_reason == EndReason.EXIT_CODE
+    cause = CAUSES[job.end_reason] if job.end_reason and not is_said else ""
     unknown = "the cause is unknown" if job.is_final else "not yet started"
     parts = [part for part in (cause, what) if part] or [unknown]
-    return ": ".join(dict.fromkeys(parts)) + _exit_words(job.exit_code)
+    return ": ".join(dict.fromkeys(parts)) + _exit_words(job.exit_code, what)
 
 
-def _exit_words(exit_code: int | None) -> str:
-    if exit_code is None:
+def _exit_words(exit_code: int | None, said: str) -> str:
+    if exit_code is None or f"exit code {exit_code}" in said:
         return ""
     names = {128 + one.value: one.name for one in signal.Signals}
     return f" (exit code {exit_code}{', ' + names[exit_code] if exit_code in names else ''})"
@@ -136,11 +155,17 @@ def _as_typed_there(fix: str, job: Job, door: str) -> str:
 
 def _aside(job: Job) -> str:
     number = [f"#{job.number}"] if job.number else []
-    detail = [shortened(job.detail, 160)] if job.detail and job.detail.casefold() != job.state.value else []
+    detail = [shortened(job.detail, 160)] if job.detail and not _is_told(job) else []
     return " · ".join([*number, f"on {job.platform}", *detail])
 
 
-def _steps(job: Job, now: datetime) -> list[Step]:
+def _is_told(job: Job) -> bool:
+    """Whether the rest of the card says what the platform's word says."""
+    is_by_user = job.is_final and job.end_reason == EndReason.USER
+    return is_by_user or job.detail.casefold() in {job.state.value, f"exit code {job.exit_code}"}
+
+
+def _steps(job: Job, now: datetime | None) -> list[Step]:
     steps = [Step("submitted", moment(job.created_at))]
     last = job.created_at
     if job.started_at:
@@ -151,16 +176,16 @@ def _steps(job: Job, now: datetime) -> list[Step]:
         return [*steps, Step(job.state.value, clock_time(job.ended_at, last), _gap(last, job.ended_at), tone)]
     if job.is_final:
         return [*steps, Step(job.state.value, "", "", tone)]
-    return [*steps, Step(job.state.value, "", f"{_gap(last, now)} so far", tone)]
+    return [*steps, Step(job.state.value, "", f"{_gap(last, now)} so far" if now else "", tone)]
 
 
 def _gap(before: datetime, after: datetime) -> str:
     return duration((after - before).total_seconds())
 
 
-def _progress(job: Job, now: datetime, last_output_at: datetime | None) -> list[Fact]:
+def _progress(job: Job, now: datetime | None, last_output_at: datetime | None) -> list[Fact]:
     rows = list(_metrics(job))
-    if last_output_at and not job.is_final:
+    if last_output_at and now and not job.is_final:
         rows.append(Fact("Output", f"last output {age(last_output_at, now)}"))
     if job.cost_usd is not None and job.usd_per_hour:
         rows.append(Fact("Cost", usd(job.cost_usd)))

@@ -10,16 +10,21 @@ from ipymlops.context import SystemClock
 from ipymlops.display.blocks import Cell, Fact, Facts, Heading, Lines, Notes, Step, Steps, Table, View
 from ipymlops.display.looks import COLOURS
 from ipymlops.display.markup import EDGE, UI_FONT, Child, element, html, preformatted, toned
+from ipymlops.display.plain import plain
 from ipymlops.display.views import Reader, view_of
 
 FRAME = (
     f"font-family:{UI_FONT};font-size:13px;line-height:1.5;color:inherit;"
     "margin:4px 0;box-sizing:border-box;text-align:left;"
 )
-CELL = "padding:1px 14px 1px 0;border:0;text-align:left;vertical-align:top;background:transparent;font-size:13px;"
+CELL = (
+    "padding:1px 14px 1px 0;border:0;text-align:left;vertical-align:top;background:transparent;"
+    "font-size:13px;line-height:1.5;"
+)
+LISTED = CELL.replace("padding:1px 14px 1px 0", "padding:3px 16px 3px 0")
 GRID = "border-collapse:collapse;border:0;color:inherit;margin:6px 0 0;background:transparent;font-size:13px;"
-WRAP = "max-width:none;white-space:normal;overflow-wrap:anywhere;"
-UNBROKEN = 40  # a cell of so many characters is not wrapped; a wide table scrolls
+WRAP = "max-width:none;white-space:normal;word-break:normal;overflow-wrap:anywhere;"
+UNBROKEN = 40  # a cell or a flag of so many characters is not wrapped; a wide table scrolls
 SAFE_LINKS = ("https://", "http://")
 
 
@@ -64,7 +69,8 @@ def _(block: Facts) -> Element:
 def _(block: Steps) -> Element:
     children: list[Child] = []
     for step in block.steps:
-        children += [*([element("span", " → ", style=toned("dim"))] if children else []), *_step(step)]
+        arrow = [element("span", "→ ", style=toned("dim"))] if children else []
+        children += [*([" "] if children else []), element("span", *arrow, *_step(step), style="display:inline-block")]
     return element("div", *children, style="margin-top:4px")
 
 
@@ -74,7 +80,8 @@ def _(block: Table) -> Element:
     titles = zip(block.columns, rights, strict=True)
     head = [element("th", title.removesuffix(">"), style=_head_style() + right) for title, right in titles]
     rows = [
-        _row([_cell(cell, right) for cell, right in zip(row, rights, strict=True)], line=True) for row in block.rows
+        _row([_cell(cell, right) for cell, right in zip(row, rights, strict=True)], line=bool(row[0].text))
+        for row in block.rows
     ]
     table = element("table", element("thead", _row(head)), element("tbody", *rows), style=GRID)
     return element("div", table, style="overflow-x:auto")
@@ -120,7 +127,16 @@ def _value(fact: Fact) -> Element:
         summary = element("summary", fact.value, style="cursor:pointer")
         rows = [element("div", one, style=toned("dim")) for one in fact.more]
         return element("td", element("details", summary, *rows), style=style)
-    return element("td", fact.value, style=style)
+    return element("td", *(_unbroken(fact.value) if fact.tone == "code" else [fact.value]), style=style)
+
+
+def _unbroken(command: str) -> list[Child]:
+    """The words of a command, its flags kept whole: a line may otherwise end after any of their hyphens."""
+    children: list[Child] = []
+    for word in plain(command).split(" "):
+        is_flag = word.startswith("-") and len(word) <= UNBROKEN
+        children += [" ", element("span", word, style="white-space:nowrap") if is_flag else word]
+    return children[1:]
 
 
 def _step(step: Step) -> list[Child]:
@@ -130,8 +146,8 @@ def _step(step: Step) -> list[Child]:
 
 
 def _cell(cell: Cell, right: str) -> Element:
-    wrap = "white-space:nowrap;" if len(cell.text) <= UNBROKEN else "max-width:480px;overflow-wrap:anywhere;"
-    return element("td", cell.text, style=CELL + wrap + toned(cell.tone) + right)
+    wrap = "white-space:nowrap;" if len(cell.text) <= UNBROKEN else "max-width:640px;overflow-wrap:anywhere;"
+    return element("td", cell.text, style=LISTED + wrap + toned(cell.tone) + right)
 
 
 def _line(line: Cell) -> Child:
@@ -139,4 +155,4 @@ def _line(line: Cell) -> Child:
 
 
 def _head_style() -> str:
-    return CELL + toned("dim") + ";font-weight:400"
+    return LISTED + toned("dim") + ";font-weight:400;white-space:nowrap"

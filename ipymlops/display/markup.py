@@ -32,7 +32,7 @@ def toned(tone: Tone) -> str:
     if tone == "strong":
         return "font-weight:600"
     if tone == "code":
-        return f"font-family:{CODE_FONT}"
+        return f"font-family:{CODE_FONT};font-size:12px"
     return f"color:{COLOURS[tone]}" if tone else ""
 
 
@@ -40,7 +40,8 @@ def preformatted(lines: list[Element | str]) -> Element:
     """Lines in a box of their own, wrapped rather than cut."""
     style = (
         f"font-family:{CODE_FONT};font-size:12px;line-height:1.45;background:{SHADE};color:inherit;"
-        "margin:4px 0 0;padding:6px 10px;border:0;border-radius:4px;white-space:pre-wrap;overflow-wrap:anywhere;"
+        "margin:4px 0 0;padding:6px 10px;border:0;border-radius:4px;"
+        "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;"  # Lab breaks a pre inside its words
     )
     children: list[Child] = []
     for line in lines:

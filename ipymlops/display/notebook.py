@@ -134,7 +134,9 @@ class NotebookScreen:
         self._shell.display_pub.publish(data, {}, transient=transient, update=not is_new)
 
     def _card(self, live: _Live) -> Card:
-        return Card(live.job, self._now(), live.intent, live.hints, tuple(live.tail), live.last_output_at, DOOR)
+        """Ages are shown while a follow keeps them true; what is left in the cell holds for good."""
+        known = (live.job, self._now(), live.intent, live.hints, tuple(live.tail), live.last_output_at, DOOR)
+        return Card(*known, is_ticking=live is self._followed)
 
     def _cell(self) -> object:
         """What tells one execution from the next: the request's id in a kernel, else the prompt's number."""

@@ -18,17 +18,17 @@ NAMED = 3
 LISTED = 20
 
 
-def facts(job: Job, intent: Intent | None, now: datetime) -> Iterator[Fact]:
-    """The facts of a job; those of the snapshot and the plan only where its intent is known."""
+def facts(job: Job, intent: Intent | None, now: datetime | None) -> Iterator[Fact]:
+    """The facts of a job, what is known of them; what was spent up to `now`."""
     if job.script or job.argv:
         yield command(job.script, job.argv)
     if intent and intent.code:
         yield from code(intent.code)
     elif job.commit:
         yield Fact("Code", _commit(job.commit, job.branch) + (", with uncommitted changes" if job.dirty else ""))
-    if job.platform != "local" or job.machine_type or job.accelerator or job.nodes > 1:
-        yield where(_plan_of(job, intent))
-    yield price(_plan_of(job, intent), _spent(job, now))
+    plan = _plan_of(job, intent)
+    yield from where(plan)
+    yield price(plan, _spent(job, now) if now else "")
 
 
 def command(script: str | None, argv: tuple[str, ...]) -> Fact:
@@ -40,9 +40,16 @@ def command(script: str | None, argv: tuple[str, ...]) -> Fact:
     return Fact("Command", text + (f" ({count(len(argv), 'argument')} in all)" if is_cut else ""), tone="code")
 
 
-def code(snapshot: Snapshot) -> Iterator[Fact]:
+def code(snapshot: Snapshot, to_send_bytes: int | None = None) -> Iterator[Fact]:
+    """What the snapshot holds and what it does not; None bytes: it was sent."""
     yield Fact("Code", _code_words(snapshot), more=_listed(snapshot.changed) if len(snapshot.changed) > NAMED else ())
-    yield Fact("Sent", f"{count(snapshot.files, 'file')}, {size(snapshot.bytes)}")
+    if to_send_bytes == 0:
+        yield Fact("To send", f"nothing: the platform has this code already ({_amount(snapshot)})")
+    else:
+        part = "" if to_send_bytes in {None, snapshot.bytes} else f"{size(to_send_bytes or 0)} of "
+        words = f"{part}{_amount(snapshot)}{_since_words(snapshot)}"
+        more = _listed(snapshot.since_last) if len(snapshot.since_last) > NAMED else ()
+        yield Fact("Sent" if to_send_bytes is None else "To send", words, more=more)
     if snapshot.left_out:
         yield left_out(snapshot.left_out)
 
@@ -50,20 +57,24 @@ def code(snapshot: Snapshot) -> Iterator[Fact]:
 def left_out(rows: tuple[LeftOut, ...]) -> Fact:
     """What stayed behind, the biggest first, each with the rule that left it out."""
     biggest = sorted(rows, key=lambda one: -one.bytes)
+    if len(rows) == 1:
+        return Fact("Left out", _left_out_words(rows[0]))
     named = "; ".join(_left_out_words(one) for one in biggest[:NAMED])
     more = _listed(tuple(_left_out_words(one) for one in biggest)) if len(rows) > NAMED else ()
     total = size(sum(one.bytes for one in rows))
     return Fact("Left out", f"{count(len(rows), 'path')}, {total}: {named}", more=more)
 
 
-def where(plan: Plan) -> Fact:
+def where(plan: Plan) -> Iterator[Fact]:
+    """The machine, where there is more to say than the platform's name, which the heading says."""
     gpus = f"{plan.accelerator_count} {TIMES} {plan.accelerator}" if plan.accelerator else ""
     if plan.accelerator and 0 < plan.asked_count < plan.accelerator_count:
         gpus += f" ({plan.asked_count} asked for)"
     nodes = count(plan.nodes, "node") if plan.nodes > 1 else ""
     image = f"image {plan.image}" if plan.image else ""
-    parts = [part for part in (plan.platform, plan.machine_type, gpus, nodes, image) if part]
-    return Fact("Where", " · ".join(parts))
+    parts = [part for part in (plan.machine_type, gpus, nodes, image) if part]
+    if parts:
+        yield Fact("Where", " · ".join([plan.platform, *parts]))
 
 
 def price(plan: Plan, spent: str = "") -> Fact:
@@ -109,9 +120,23 @@ def _code_words(snapshot: Snapshot) -> str:
     base = _commit(snapshot.commit, snapshot.branch)
     if not snapshot.changed:
         return base + (", with uncommitted changes" if snapshot.dirty else ", nothing changed since")
-    named = ", ".join(snapshot.changed[:NAMED])
-    rest = f" and {len(snapshot.changed) - NAMED} more" if len(snapshot.changed) > NAMED else ""
-    return f"{base} + {count(len(snapshot.changed), 'file')} changed: {named}{rest}"
+    return f"{base} + {_changed_words(snapshot.changed)}"
+
+
+def _amount(snapshot: Snapshot) -> str:
+    return f"{count(snapshot.files, 'file')}, {size(snapshot.bytes)}"
+
+
+def _since_words(snapshot: Snapshot) -> str:
+    if not snapshot.last_job:
+        return ""
+    changed = _changed_words(snapshot.since_last) if snapshot.since_last else "nothing changed"
+    return f"; since {shortened(snapshot.last_job, 120)} {changed}"
+
+
+def _changed_words(paths: tuple[str, ...]) -> str:
+    rest = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    return f"{count(len(paths), 'file')} changed: {', '.join(paths[:NAMED])}{rest}"
 
 
 def _commit(commit: str, branch: str | None) -> str:
@@ -119,7 +144,9 @@ def _commit(commit: str, branch: str | None) -> str:
 
 
 def _left_out_words(one: LeftOut) -> str:
-    return f"{shortened(one.path, 120)} {size(one.bytes)} ({shortened(one.rule, 120)})"
+    """The path, its size, and the rule: only where that stands, if it is the path itself."""
+    rule = one.rule.removesuffix(f": {one.path}")
+    return f"{shortened(one.path, 120)} {size(one.bytes)} ({shortened(rule, 120)})"
 
 
 def _listed(rows: tuple[str, ...]) -> tuple[str, ...]:

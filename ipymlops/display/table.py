@@ -16,6 +16,7 @@ from ipymlops.platforms.base import Check
 from ipymlops.verbs.results import ArtifactList, DoctorReport, JobList, SettingRow, SettingTable
 
 MOST_ROWS = 200
+JOB_COLUMNS = ("#>", "state", "name", "where", "submitted", "took>", "cost>", "last values")
 CHECK_LOOKS: dict[str, tuple[str, Tone]] = {
     "ok": ("✓ ok", "good"),
     "warn": ("! warn", "warn"),
@@ -28,7 +29,7 @@ def jobs(result: JobList, door: str) -> tuple[Block, ...]:
     """The newest 200 jobs, then what could not be asked."""
     shown = result.jobs[:MOST_ROWS]
     rows = tuple(_job_row(job, result.as_of) for job in shown)
-    blocks: list[Block] = [Table(("#>", "state", "name", "where", "submitted", "took>", "cost>", "last values"), rows)]
+    blocks: list[Block] = [_without_empty(JOB_COLUMNS, rows)]
     if not shown:
         blocks = [Notes("dim", (_none(result, door),))]
     if len(result.jobs) > MOST_ROWS:
@@ -38,7 +39,6 @@ def jobs(result: JobList, door: str) -> tuple[Block, ...]:
     return (*blocks, Notes("warn", errors)) if errors else tuple(blocks)
 
 
-def artifacts(result: ArtifactList, door: str) -> tuple[Block, ...]:
 def _none(result: JobList, door: str) -> str:
     if not result.words:
         return f"no jobs; start one with {door} train SCRIPT.py"
@@ -46,9 +46,10 @@ def _none(result: JobList, door: str) -> str:
     return f"no job has {words}; {door} jobs lists all; state: platform: since: narrow by a field"
 
 
+def artifacts(result: ArtifactList, door: str) -> tuple[Block, ...]:
     total = f"{count(len(result.files), 'file')}, {size(sum(one.bytes for one in result.files))}"
     done = f"written to {result.to}" if result.to else f"fetch with {door} artifacts {result.job.number} --to DIR"
-    heading = Heading("✓" if result.to else "▤", "good" if result.to else "live", f"files of {result.job.name}", total)
+    heading = Heading("✓" if result.to else "≡", "good" if result.to else "live", f"files of {result.job.name}", total)
     rows = tuple((Cell(one.path), Cell(size(one.bytes))) for one in result.files[:MOST_ROWS])
     rest = len(result.files) - MOST_ROWS
     more = (f"and {count(rest, 'more file')}: narrow with a GLOB",) if rest > 0 else ()
@@ -70,6 +71,12 @@ def checks(result: DoctorReport) -> tuple[Block, ...]:
 
 def settings(result: SettingTable) -> Table:
     return Table(("setting", "value", "from", "what it does"), tuple(_setting_row(row) for row in result.rows))
+
+
+def _without_empty(columns: tuple[str, ...], rows: tuple[tuple[Cell, ...], ...]) -> Table:
+    """The table without the columns that say nothing in any row."""
+    kept = [at for at in range(len(columns)) if any(row[at].text for row in rows)]
+    return Table(tuple(columns[at] for at in kept), tuple(tuple(row[at] for at in kept) for row in rows))
 
 
 def _job_row(job: Job, now: datetime) -> tuple[Cell, ...]:
@@ -125,4 +132,5 @@ def _check_rows(check: Check) -> Iterator[tuple[Cell, ...]]:
 
 def _setting_row(row: SettingRow) -> tuple[Cell, ...]:
     value = Cell("not set", "dim") if row.value is None else Cell(row.value, "strong")
-    return Cell(row.key), value, Cell(row.source, "dim"), Cell(row.help, "dim")
+    source = Cell("" if row.value is None and row.source == "default" else row.source, "dim")
+    return Cell(row.key), value, source, Cell(row.help, "dim")

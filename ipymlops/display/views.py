@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
@@ -12,9 +13,9 @@ from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Lines, No
 from ipymlops.display.card import Card
 from ipymlops.display.looks import Tone
 from ipymlops.display.plain import log_text
-from ipymlops.display.units import count, size
+from ipymlops.display.units import count
 from ipymlops.job import Job
-from ipymlops.spec import Plan, Snapshot
+from ipymlops.spec import Plan
 from ipymlops.verbs.results import (
     ArtifactList,
     Checkout,
@@ -27,6 +28,8 @@ from ipymlops.verbs.results import (
     PlanReport,
     SettingTable,
 )
+
+EXAMPLE = re.compile(r"^( *)ipymlops ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ def _(result: Job, reader: Reader) -> View:
 @view_of.register
 def _(result: JobDetails, reader: Reader) -> View:
     intent, job = result.intent, result.job
-    view = Card(job, reader.now, intent, last_output_at=result.last_output_at, door=reader.door).view()
-    return View((*view.blocks, Facts(tuple(_details(job)))), view.tone)
+    card = Card(job, reader.now, intent, last_output_at=result.last_output_at, door=reader.door)
+    return card.detailed(tuple(_details(job)))
 
 
 @view_of.register
@@ -65,10 +68,11 @@ def _(result: JobList, reader: Reader) -> View:
 def _(result: PlanReport, _reader: Reader) -> View:
     spec, plan, code = result.intent.spec, result.intent.plan, result.intent.code
     rows = [sent.command(spec.script, spec.argv)] if spec.script or spec.argv else []
-    rows += sent.code(code) if code else ()
-    rows += [Fact("To send", _to_send(result.to_send_bytes))] if code else []
-    rows += [sent.where(plan), sent.price(plan)]
-    return View((_plan_heading(plan), Facts(tuple(rows)), *_plan_notes(result, code), *_request(plan)), "live")
+    rows += sent.code(code, result.to_send_bytes) if code else ()
+    rows += [*sent.where(plan), sent.price(plan)]
+    warnings, notes = (*result.hints, *(code.warnings if code else ())), plan.notes
+    blocks: list[Block] = [_plan_heading(plan), *([Notes("warn", warnings)] if warnings else []), Facts(tuple(rows))]
+    return View((*blocks, *([Notes("dim", notes)] if notes else []), *_request(plan)), "live")
 
 
 @view_of.register
@@ -111,18 +115,14 @@ def _(result: SettingTable, _reader: Reader) -> View:
 
 
 @view_of.register
-def _(result: HelpText, _reader: Reader) -> View:
-    return View((Lines("", _cells(result.text)),), has_frame=False)
+def _(result: HelpText, reader: Reader) -> View:
+    """Examples as they are typed where they are read."""
+    lines = EXAMPLE.sub(rf"\g<1>{reader.door} ", result.text)
+    return View((Lines("", _cells(lines)),), has_frame=False)
 
 
 def _plan_heading(plan: Plan) -> Heading:
     return Heading("◇ plan", "live", f"would run on {plan.platform}", "nothing was sent or started")
-
-
-def _plan_notes(report: PlanReport, code: Snapshot | None) -> list[Block]:
-    warnings = (*report.hints, *(code.warnings if code else ()))
-    groups = (Notes("warn", warnings), Notes("dim", report.intent.plan.notes))
-    return [one for one in groups if one.sentences]
 
 
 def _request(plan: Plan) -> list[Block]:
@@ -130,10 +130,6 @@ def _request(plan: Plan) -> list[Block]:
         return []
     text = json.dumps(plan.request, indent=2, ensure_ascii=False, default=str)
     return [Lines("the plain request to the platform", _cells(text), is_folded=True)]
-
-
-def _to_send(count_bytes: int) -> str:
-    return size(count_bytes) if count_bytes else "nothing: the platform has this code already"
 
 
 def _details(job: Job) -> list[Fact]:
@@ -144,7 +140,9 @@ def _details(job: Job) -> list[Fact]:
 
 
 def _diff_tone(row: str) -> Tone:
-    if row.startswith(("+++", "---", "diff ", "index ")):
+    if row.startswith(("diff ", "index ")):
+        return "dim"
+    if row.startswith(("+++ ", "--- ")):
         return "strong"
     tones: dict[str, Tone] = {"+": "good", "-": "bad", "@": "live"}
     return tones.get(row[:1], "")

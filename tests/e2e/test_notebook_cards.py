@@ -126,7 +126,7 @@ def test_tab_completes_in_the_kernel(kernel):
     reply = kernel.complete("%mlops show ")
     assert reply["matches"] == ["last", "1"]
     described = {one["text"]: one["type"] for one in reply["metadata"]["_jupyter_types_experimental"]}
-    assert described["1"].startswith("train-1 · succeeded · ")
+    assert described["1"].startswith("train\u20111\u00a0·\u00a0succeeded\u00a0·\u00a0")
     assert kernel.complete("%mlops train train.py --unt")["matches"] == ["--until"]
 
 

@@ -214,7 +214,15 @@ def test_tab_completes_in_a_cell(pressed):
 def test_tab_says_what_each_word_means(shell):
     with provisionalcompleter():
         found = {one.text: one.type for one in shell.Completer.completions("%mlops lo", 9)}
-    assert found["logs"].startswith("print a job's log")
+    assert found["logs"].startswith("print\u00a0a\u00a0job's\u00a0log")
+
+
+def test_what_a_word_means_fits_a_line_of_labs_list(shell):
+    with provisionalcompleter():
+        meanings = [one.type for one in shell.Completer.completions("%mlops train --", 15)]
+    assert len(meanings) > 10
+    assert max(len(one) for one in meanings) <= 56
+    assert not [one for one in meanings if " " in one or "-" in one]
 
 
 def test_python_names_do_not_mix_in(shell, pressed):

@@ -9,15 +9,16 @@ from ipymlops.display.card import Card
 from ipymlops.display.looks import COLOURS, LOOKS
 from ipymlops.display.text import view_text
 from ipymlops.job import EndReason, JobState
+from ipymlops.spec import LeftOut
 
 
 @pytest.fixture
 def shown(job, intent, now):
     """The text of the card of the job with these changes."""
 
-    def text(*, with_intent=True, tail=(), hints=(), last_output_at=None, door="ipymlops", **changes):
+    def text(*, with_intent=True, tail=(), hints=(), last_output_at=None, door="ipymlops", is_ticking=True, **changes):
         one = replace(job, **changes)
-        card = Card(one, now, intent if with_intent else None, hints, tail, last_output_at, door)
+        card = Card(one, now, intent if with_intent else None, hints, tail, last_output_at, door, is_ticking)
         return view_text(card.view())
 
     return text
@@ -67,14 +68,51 @@ def test_the_timeline_grows_in_place(shown, job):
     assert "→ started 03:00:03 (3 s) → succeeded 03:02:03 (2 min)" in shown(state=JobState.SUCCEEDED, ended_at=ended)
 
 
+def test_a_rule_that_is_the_path_itself_is_not_told_twice(job, intent, now):
+    code = replace(intent.code, left_out=(LeftOut("data/", 2_000, ".gitignore: data/"),))
+    text = view_text(Card(job, now, replace(intent, code=code)).view())
+    assert "Left out    data/ 2.0 kB (.gitignore)\n" in text
+
+
+def test_the_machine_is_named_only_where_there_is_more_than_the_platform(shown):
+    changes = {"accelerator": None, "accelerator_count": 0, "with_intent": False}
+    assert "Where" not in shown(**changes)
+    assert "Where       docker · m5" in shown(machine_type="m5", **changes)
+
+
 def test_a_failure_names_cause_exit_code_place_and_next_step(shown):
     trace = "Traceback (most recent call last):\n  File 'train.py', line 12\nValueError: bad lr"
     error = {"what": "ValueError: bad lr", "why": "", "fix": "", "file": "train.py", "line": 12, "traceback": trace}
     text = shown(state=JobState.FAILED, end_reason=EndReason.EXIT_CODE, exit_code=1, error=error, door="%mlops")
-    assert "✗ the script failed: ValueError: bad lr (exit code 1)" in text
+    assert "✗ ValueError: bad lr (exit code 1)" in text
     assert "✗ in train.py, line 12" in text
     assert "✗ next: %mlops logs 7 --tail 50" in text
     assert "│ ValueError: bad lr" in text
+
+
+def test_a_failure_is_said_once(shown):
+    error = {"what": "the script ended with exit code 2", "why": "", "fix": ""}
+    text = shown(
+        state=JobState.FAILED, end_reason=EndReason.EXIT_CODE, exit_code=2, error=error, detail="exit code 2", tail=()
+    )
+    assert "✗ the script ended with exit code 2\n" in text
+    assert text.count("exit code 2") == 1
+    stopped = shown(state=JobState.STOPPED, end_reason=EndReason.USER, detail="SIGTERM", exit_code=143)
+    assert "SIGTERM" not in stopped
+
+
+def test_what_needs_attention_stands_above_what_was_sent_and_moves_no_timeline(shown):
+    error = {"what": "ValueError: x", "traceback": "Traceback:\nValueError: x"}
+    text = shown(state=JobState.FAILED, error=error, hints=("train.py has no --x",))
+    order = ["✗ failed", "Timeline", "✗ ValueError: x", "train.py has no --x", "Command", "end of the traceback"]
+    assert [text.index(one) for one in order] == sorted(text.index(one) for one in order)
+
+
+def test_a_card_that_nobody_keeps_up_to_date_shows_no_ages(shown, now):
+    text = shown(is_ticking=False, last_output_at=now)
+    assert text.splitlines()[1].endswith("→ started 03:00:03 (3 s) → running")
+    assert "so far" not in text
+    assert "last output" not in text
 
 
 def test_a_failure_without_any_detail_still_names_a_cause_and_a_next_step(shown):

@@ -157,6 +157,17 @@ def test_what_was_left_out_folds_out(job, intent, now):
     assert "and 10 more" in html
 
 
+def test_flags_are_not_broken_at_their_hyphens_and_read_as_they_were(job, now):
+    html = as_html(replace(job, argv=("--weight-decay", "0.05", "a - b", "\n")), now)
+    assert '<span style="white-space:nowrap">--weight-decay</span> 0.05' in html
+    assert "train.py --weight-decay 0.05 'a - b' '\\n'" in assert_only_ours(html).text
+
+
+def test_a_fix_belongs_to_the_check_above_it():
+    html = as_html(DoctorReport((Check("engine", "fail", "no engine", "", "start it"),)))
+    assert html.count("border-top") == 1
+
+
 def test_a_card_stays_small(job, intent, now):
     tail = tuple(b"x" * 200 for _ in range(20))
     assert len(view_html(Card(job, now, intent, tail=tail).view())) < 15_000

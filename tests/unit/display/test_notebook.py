@@ -144,6 +144,13 @@ def test_ages_move_while_a_job_is_silent(screen, notebook, job, monkeypatch):
         wait_for(lambda: len(notebook.published) > 2)
 
 
+def test_what_a_follow_leaves_has_no_age_that_would_grow_wrong(screen, notebook, job):
+    with screen.following(job):
+        assert "so far" in notebook.text
+    assert "● running" in notebook.text
+    assert "so far" not in notebook.text
+
+
 def test_nodes_have_their_rank_and_long_lines_their_end(screen, notebook, job):
     with screen.following(job):
         screen.log(LogLine(b"x" * 1_000_000 + b" end", 3), with_rank=True)

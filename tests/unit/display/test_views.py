@@ -61,6 +61,24 @@ def test_jobs_stand_in_aligned_columns(job, now):
     assert "4 min 12 s…" in lines[2]
 
 
+def test_a_column_that_says_nothing_is_left_out(job, now):
+    local = replace(job, platform="local", accelerator=None, usd_per_hour=None, metrics={}, started_at=None)
+    head = as_text(JobList((local,), (), now)).splitlines()[0]
+    assert head.split() == ["#", "state", "name", "where", "submitted"]
+
+
+def test_details_stand_in_the_columns_of_the_card(job, intent, now):
+    html = as_html(JobDetails(job, intent), now)
+    assert html.count("<table") == 1
+    assert html.index("Command") < html.index(">Id<")
+
+
+def test_examples_of_the_help_are_typed_as_where_they_are_read(now):
+    help_text = HelpText("train\n  ipymlops train a.py\n  say ipymlops twice")
+    assert as_text(help_text, door="%mlops") == "train\n  %mlops train a.py\n  say ipymlops twice"
+    assert as_text(help_text) == help_text.text
+
+
 def test_a_platform_that_could_not_be_asked_is_named_below_the_list(job, now, texts):
     error = {"platform": "vertex", "what": "not reached", "why": "no network", "fix": "try again"}
     for text in texts(JobList((job,), (error,), now)):
@@ -148,8 +166,9 @@ def test_settings_say_where_each_came_from(texts):
         SettingRow("docker.image", "python:3", "pyproject.toml"),
     )
     for text in texts(SettingTable(rows)):
-        for part in ("not set", "default", "where jobs go", "python:3", "pyproject.toml"):
+        for part in ("not set", "where jobs go", "python:3", "pyproject.toml"):
             assert part in text
+        assert "default" not in text
 
 
 def test_the_rest_reads_as_written(job, texts):
