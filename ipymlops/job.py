@@ -120,6 +120,16 @@ class Job:
         return self.state.is_final
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the platform no longer knows it: how it ended cannot be told."""
+        return self.state is JobState.UNKNOWN and bool(self.error and self.error.get("is_gone"))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can happen to it."""
+        return self.is_final or self.is_gone
+
+    @property
     def duration_s(self) -> float | None:
         """Seconds from start to end; None while unknown."""
         if self.started_at is None or self.ended_at is None:

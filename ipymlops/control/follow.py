@@ -70,7 +70,7 @@ class Following:
                     watch.release()  # who reads this may never come back, and must not keep others from polling
                     yield page
                 pause_s = max(LEAST_S, min(self._look(watch), self._log.rest_s(self.job)))
-                if poll.is_over(self.job) and self._log.is_over(self.job):
+                if self.job.is_over and self._log.is_over(self.job):
                     self._tell()
                     return
                 if page is None or not page.lines:
@@ -83,7 +83,7 @@ class Following:
         if (self._is_here or self._log.is_at_end) and self._asks.is_due(self._context.clock.now()):
             self._asks.slower(self._context.clock.now())
             self._ask()
-        if not poll.is_over(self.job):  # the end is told after the last line
+        if not self.job.is_over:  # the end is told after the last line
             self._tell()
         return pause_s
 
@@ -150,7 +150,7 @@ class _Tail:
 
     def is_over(self, job: Job) -> bool:
         """Whether the log of a job that has ended brings nothing more."""
-        if job.ref is None or self.is_at_end or poll.is_gone(job):
+        if job.ref is None or self.is_at_end or job.is_gone:
             return True
         now = self._context.clock.now()
         self._quiet_since = self._quiet_since or now

@@ -35,16 +35,6 @@ def ask(context: Context, job: Job) -> Job:
     return job if change(job) == job else context.store.update(job.id, change)
 
 
-def is_over(job: Job) -> bool:
-    """Whether nothing more can happen: final, or no longer known to its platform."""
-    return job.is_final or is_gone(job)
-
-
-def is_gone(job: Job) -> bool:
-    """Whether the platform no longer knows the job: how it ended cannot be told."""
-    return job.state is JobState.UNKNOWN and bool(job.error and job.error.get("is_gone"))
-
-
 def merged(context: Context, status: JobStatus, job: Job) -> Job:
     """The record after an answer. What was asked of the platform is kept until it shows."""
     if job.is_final:

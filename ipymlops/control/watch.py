@@ -92,9 +92,6 @@ class RefreshReport:
 
     errors: tuple[dict[str, str], ...] = ()
 
-    def __iter__(self) -> Iterator[dict[str, str]]:
-        return iter(self.errors)
-
 
 def refresh(context: Context, jobs: Iterable[Job] | None = None) -> RefreshReport:
     """Ask about these jobs (None: all live ones) once, now; a platform that does not answer is asked no further."""
@@ -113,8 +110,8 @@ def refresh(context: Context, jobs: Iterable[Job] | None = None) -> RefreshRepor
 
 def refreshed(context: Context, job: Job) -> Job:
     """One job as its platform now says it is; where there is no answer, as it was recorded, and a note says so."""
-    for trouble in refresh(context, [job]):
-        context.screen.note(f"{trouble['what']}; shown as it was last seen")
+    for trouble in refresh(context, [job]).errors:
+        context.screen.note(f"{trouble['what']}; this is what was last known")
     return context.store.get(job.id)
 
 
@@ -140,7 +137,7 @@ def wait(context: Context, jobs: Sequence[Job], on_change: OnChange | None = Non
                 if fresh != job and on_change:
                     on_change(fresh)
                 seen[job.id] = fresh
-            if all(poll.is_over(job) for job in seen.values()):
+            if all(job.is_over for job in seen.values()):
                 return [seen[job.id] for job in jobs]
             told = _told(context, told, watch.notices)
             context.clock.sleep(pause_s)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 from ipymlops.context import Context
-from ipymlops.control import poll
 from ipymlops.control.poller import described
 from ipymlops.control.watch import GLANCE_S, OnChange, Watch
 from ipymlops.job import Job
@@ -36,7 +35,7 @@ class Watcher:
         """Keep this job's card up to date from now on."""
         with self._guard:
             self._shown[job.id] = job
-            if self._thread is None and not poll.is_over(job):
+            if self._thread is None and not job.is_over:
                 self._ended = threading.Event()
                 self._thread = threading.Thread(
                     target=self._run, args=(self._ended,), name="ipymlops-watch", daemon=True
@@ -79,7 +78,7 @@ class Watcher:
     def _is_done(self) -> bool:
         """Whether no displayed job lives; then the thread is given up, in one step with the decision."""
         with self._guard:
-            for job in [job for job in self._shown.values() if poll.is_over(job)]:
+            for job in [job for job in self._shown.values() if job.is_over]:
                 del self._shown[job.id]
             if not self._shown:
                 self._thread = None

@@ -33,8 +33,8 @@ class Store(ABC):
     """Every job of every platform, shared by all processes of one user on one machine.
 
     - `add` gives the next number, numbers never repeat, and the default name is made from it.
-    - `add` with a fingerprint that a job not yet final already has returns that job instead, unless `again`: two
-      processes that submit the same cell at once get one job.
+    - `add` with a fingerprint that a job already has to which something can still happen (`Job.is_over`) returns that
+      job instead, unless `again`: two processes that submit the same cell at once get one job.
     - The intent is written in the same transaction as the job: there is never one without the other.
     - `update` is one atomic read, change and write; a final state never changes again.
     - Newest first, by number.

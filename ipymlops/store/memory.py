@@ -97,5 +97,5 @@ class MemoryStore(Store):
         same = self.identified(job.id)
         if same is not None or again or not job.fingerprint:
             return same
-        live = self._select(lambda one: not one.is_final and one.fingerprint == job.fingerprint, 1)
+        live = self._select(lambda one: not one.is_over and one.fingerprint == job.fingerprint, 1)
         return live[0] if live else None

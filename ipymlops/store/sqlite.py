@@ -194,11 +194,12 @@ def _existing(connection: sqlite3.Connection, job_id: JobId) -> Job:
 
 
 def _twin(connection: sqlite3.Connection, job: Job, *, again: bool) -> Job | None:
-    """The same job, added before; or, unless `again`, a live one with the same fingerprint."""
+    """The same job, added before; or, unless `again`, one with the same fingerprint to which something can happen."""
     same = job_where(connection, "id = ?", (storable(job.id),))
     if same is not None or again or not job.fingerprint:
         return same
-    return job_where(connection, "is_final = 0 AND fingerprint = ?", (storable(job.fingerprint),))
+    live = jobs_where(connection, "is_final = 0 AND fingerprint = ?", (storable(job.fingerprint),))
+    return next((twin for twin in live if not twin.is_over), None)
 
 
 def _intent(connection: sqlite3.Connection, job: Job) -> Intent | None:

@@ -112,7 +112,7 @@ def _a_process_that_stays(work: Work, reopen: Callable[[], Store]) -> Iterator[N
     """A process that has done the work once and keeps the store open."""
     spawned = multiprocessing.get_context("spawn")
     ready, leave, answers = spawned.Barrier(1), spawned.Barrier(2), spawned.Queue()
-    process = spawned.Process(target=_work, args=(work, reopen, 1, ready, answers, leave))
+    process = spawned.Process(target=_work, args=(work, reopen, 1, ready, answers), kwargs={"leave": leave})
     process.start()
     answers.get(timeout=WAIT_S)
     yield
@@ -127,6 +127,7 @@ def _work(
     times: int,
     barrier: Barrier,
     answers: Queue[Answer],
+    *,
     leave: Barrier | None = None,
 ) -> None:
     store = reopen()

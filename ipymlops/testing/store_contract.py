@@ -61,6 +61,13 @@ class StoreContract:
         store.add(a_job(fingerprint="f", state=JobState.SUCCEEDED))
         assert store.add(a_job(fingerprint="f"), again=False)[1] is True
 
+    def test_a_job_that_its_platform_no_longer_knows_is_no_twin(self, store: Store) -> None:
+        first, _ = store.add(a_job(fingerprint="f"))
+        store.update(first.id, lambda job: replace(job, state=JobState.UNKNOWN, error={"is_gone": True}))
+        second, is_new = store.add(a_job(fingerprint="f"), again=False)
+        assert is_new
+        assert store.add(a_job(fingerprint="f"), again=False) == (second, False)
+
     def test_jobs_without_a_fingerprint_have_no_twin(self, store: Store) -> None:
         store.add(a_job(), again=False)
         assert store.add(a_job(), again=False)[1] is True

@@ -26,12 +26,3 @@ def jobs_of(verb: str, words: Sequence[str], context: Context) -> list[Job]:
 
 def job_of(word: str, context: Context) -> Job:
     return context.store.resolve(word)
-
-
-def newest(job: Job, context: Context) -> Job:
-    """The job as its platform says it is now; as it was last seen where the platform does not answer, which is told."""
-    from ipymlops.control.watch import refresh
-
-    for trouble in refresh(context, [job]).errors:
-        context.screen.note(f"{trouble['what']}; this is what was last known")
-    return context.store.get(job.id)

@@ -34,9 +34,9 @@ class JobHandle:
 
     def refresh(self) -> Job:
         """Ask the platform first, then read."""
-        from ipymlops.verbs.chosen import newest
+        from ipymlops.control.watch import refreshed
 
-        return newest(self.record, self._context)
+        return refreshed(self._context, self.record)
 
     def wait(self) -> JobHandle:
         """Block until it is final. Raises `JobDidNotSucceed` if it did not succeed."""

@@ -6,7 +6,7 @@ from argparse import SUPPRESS, ArgumentParser
 from dataclasses import dataclass
 
 from ipymlops.context import Context
-from ipymlops.verbs.chosen import JOB, jobs_of, newest
+from ipymlops.verbs.chosen import JOB, jobs_of
 from ipymlops.verbs.results import JobDetails
 from ipymlops.verbs.verb import VerbOptions
 
@@ -30,7 +30,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: ShowOptions, context: Context) -> JobDetails:
     from ipymlops.control.logs import last_output_at
+    from ipymlops.control.watch import refreshed
 
     [job] = jobs_of("show", [options.job] if options.job else [], context)
-    job = newest(job, context)
+    job = refreshed(context, job)
     return JobDetails(job, context.store.intent(job.id), last_output_at(context, job))

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from ipymlops.control.poll import ask, is_gone, is_over
+from ipymlops.control.poll import ask
 from ipymlops.job import EndReason, JobState
 from ipymlops.testing.fake_platform import FakePlatform
 
@@ -16,7 +16,7 @@ def test_a_word_that_nobody_mapped_is_unknown_and_not_the_end(context, accepted,
     world.tell(accepted.id, "HIBERNATING")
     job = ask(context, accepted)
     assert (job.state, job.detail) == (JobState.UNKNOWN, "HIBERNATING")
-    assert not is_over(job)
+    assert not job.is_over
     world.tell(accepted.id, "WORKING")
     assert ask(context, job).state is JobState.RUNNING
 
@@ -48,8 +48,8 @@ def test_a_job_that_the_platform_forgot_is_unknown_and_over_with_no_guess(contex
     assert (job.state, job.end_reason, job.ended_at) == (JobState.UNKNOWN, None, None)
     assert job.error["what"] == "fake no longer knows job 1 (train-1)"
     assert job.error["fix"] == "ipymlops stop 1"
-    assert is_gone(job)
-    assert is_over(job)
+    assert job.is_gone
+    assert job.is_over
 
 
 def test_a_far_platform_may_take_a_minute_to_show_a_new_job(context, accepted, world, clock, monkeypatch):
@@ -57,7 +57,7 @@ def test_a_far_platform_may_take_a_minute_to_show_a_new_job(context, accepted, w
     world.forget(accepted.id)
     assert ask(context, accepted) == accepted
     clock.pass_s(61)
-    assert is_gone(ask(context, accepted))
+    assert ask(context, accepted).is_gone
 
 
 def test_a_job_told_to_stop_reads_so_until_the_platform_says_how_it_ended(context, accepted, world):

@@ -49,10 +49,10 @@ def test_a_job_that_is_being_sent_is_left_to_its_courier(context, recorded, sent
 
 
 def test_a_job_that_is_gone_can_be_taken_off_the_list(context, accepted, world):
-    from ipymlops.control.poll import ask, is_gone
+    from ipymlops.control.poll import ask
 
     world.forget(accepted.id)
-    assert is_gone(ask(context, accepted))
+    assert ask(context, accepted).is_gone
     job = stop(context, accepted)
     assert (job.state, job.end_reason) == (JobState.STOPPED, EndReason.USER)
     assert job.detail == "fake no longer knows it"

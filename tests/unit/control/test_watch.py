@@ -123,7 +123,7 @@ def test_waiting_for_a_job_that_is_gone_ends(context, accepted, world):
 def test_a_refresh_reports_what_could_not_be_asked_and_goes_on(context, accepted, world):
     world.misbehave(throttle=1)
     report = refresh(context)
-    assert [(one["platform"], one["what"]) for one in report] == [("fake", "too many requests")]
+    assert [(one["platform"], one["what"]) for one in report.errors] == [("fake", "too many requests")]
     world.tell(accepted.id, "DONE")
     assert refresh(context).errors == ()
     assert context.store.get(accepted.id).state is JobState.SUCCEEDED
@@ -133,7 +133,7 @@ def test_one_job_is_refreshed_or_shown_as_it_was(context, accepted, world, scree
     world.misbehave(throttle=1)
     world.tell(accepted.id, "DONE")
     assert refreshed(context, accepted) == accepted
-    assert screen.notes == ["too many requests; shown as it was last seen"]
+    assert screen.notes == ["too many requests; this is what was last known"]
     assert refreshed(context, accepted).state is JobState.SUCCEEDED
 
 
