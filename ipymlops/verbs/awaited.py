@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ipymlops.errors import JobDidNotSucceed
-from ipymlops.job import Job, JobState
+from ipymlops.job import EndReason, Job, JobState
+
+REASONS = {EndReason.USER: "as its user asked", EndReason.TIMEOUT: "at its time limit"}
 
 
 def failure_of(jobs: Sequence[Job]) -> JobDidNotSucceed | None:
@@ -25,12 +27,16 @@ def _called(job: Job) -> str:
 
 
 def _how(job: Job) -> str:
-    reason = f", {job.end_reason.value}" if job.end_reason else ""
-    exit_code = f" {job.exit_code}" if job.exit_code is not None and reason.endswith("exit_code") else ""
-    return f"{job.state.value}{reason}{exit_code}"
+    if job.end_reason is None:
+        return job.state.value
+    if job.end_reason is EndReason.EXIT_CODE and job.exit_code is not None:
+        return f"{job.state.value}, exit code {job.exit_code}"
+    return f"{job.state.value}, {REASONS.get(job.end_reason, job.end_reason.value.replace('_', ' '))}"
 
 
 def _cause(job: Job) -> str:
     error = job.error or {}
     place = f" ({error['file']}:{error['line']})" if error.get("file") and error.get("line") else ""
-    return f"{error['what']}{place}" if error.get("what") else job.detail
+    if error.get("what"):
+        return f"{error['what']}{place}"
+    return "" if job.end_reason is EndReason.USER else job.detail

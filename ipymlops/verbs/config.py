@@ -28,7 +28,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(_options: ConfigOptions, context: Context) -> SettingTable:
     home = SettingRow("home", str(context.home), _home_source(context), "where records, logs and local jobs are kept")
-    return SettingTable((home, *(_row(setting) for setting in context.config.rows())))
+    rows = (_row(setting) for setting in context.config.rows() if _is_of_use(setting, context))
+    return SettingTable((home, *rows))
+
+
+def _is_of_use(setting: Setting, context: Context) -> bool:
+    """One that is set, whatever it is; else not those of platforms that are not installed."""
+    platform, dot, _ = setting.key.partition(".")
+    return setting.value is not None or not dot or platform in set(context.platforms)
 
 
 def _home_source(context: Context) -> str:

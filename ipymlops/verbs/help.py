@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 
-from ipymlops import errors
+from ipymlops import __version__, errors
 from ipymlops.config import SETTINGS
 from ipymlops.context import Context
+from ipymlops.job import EndReason
 from ipymlops.verbs import VERBS, load
 from ipymlops.verbs.nearest import nearest
 from ipymlops.verbs.results import HelpText
-from ipymlops.verbs.verb import VerbOptions
+from ipymlops.verbs.verb import VERSION, VerbOptions
 
 HELP = "explain a verb, or search options, errors, settings and the guide for a word"
 EXAMPLES = ("ipymlops help", "ipymlops help train", "ipymlops help secret")
@@ -44,6 +45,8 @@ def answer(options: HelpOptions) -> HelpText:
     words = options.words
     if not words:
         return HelpText(overview())
+    if words == (VERSION,):
+        return HelpText(f"ipymlops {__version__}")
     if len(words) == 1 and words[0] in VERBS:
         return HelpText(verb_help(words[0]))
     return HelpText(search(" ".join(words)))
@@ -113,11 +116,24 @@ def entries() -> Iterator[tuple[str, str]]:
         if issubclass(kind, errors.IpymlopsError):
             meaning = (kind.__doc__ or "").splitlines()[0]
             yield "errors", f"{name}: {meaning} (exit status {kind.exit_code})"
+    for reason in EndReason:
+        yield "end reasons", f"{reason.value.replace('_', ' ')} ({reason.value}): {END_REASONS[reason]}"
     for setting in SETTINGS:
         variable = f" (variable {setting.variable})" if setting.variable else ""
         yield "settings", f"{setting.key}: {setting.help}{variable}"
     for section in guide():
         yield "guide", section
+
+
+END_REASONS = {
+    EndReason.TIMEOUT: "the job was stopped at its cap, --max-runtime or --max-cost",
+    EndReason.USER: "stop was asked for",
+    EndReason.EXIT_CODE: "the script ended with an exit code that is not 0, or a signal ended it",
+    EndReason.OUT_OF_MEMORY: "the kernel killed it for its memory",
+    EndReason.OUT_OF_CAPACITY: "the platform had none of these machines free",
+    EndReason.PREEMPTED: "the platform took the machine back, as it may with --spot",
+    EndReason.PLATFORM_ERROR: "the platform, the machine or the launcher failed, not the script",
+}
 
 
 def guide() -> list[str]:

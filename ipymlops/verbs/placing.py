@@ -30,9 +30,11 @@ def place_of(asked: str | None, spec: JobSpec, context: Context) -> Place:
         asked: `--on`, None if it was not given.
     Raises: `UsageProblem` naming the choices where several fit, `NotSignedIn` and others where none does.
     """
-    name, why = (asked, "") if asked else _configured(context)
-    if name:
-        return Place(_checked(name, spec, context), why)
+    if asked:
+        return Place(_checked(asked, spec, context))
+    setting = context.config.setting("platform")
+    if setting.value:
+        return _configured(setting.value, setting.where, spec, context)
     if spec.gpu is None:
         return Place(_checked(HERE, spec, context))
     here = context.platforms[HERE]
@@ -41,9 +43,14 @@ def place_of(asked: str | None, spec: JobSpec, context: Context) -> Place:
     return _only_one(spec, context)
 
 
-def _configured(context: Context) -> tuple[str | None, str]:
-    setting = context.config.setting("platform")
-    return setting.value, f"{setting.value}: the configured platform ({setting.where})" if setting.value else ""
+def _configured(name: str, where: str, spec: JobSpec, context: Context) -> Place:
+    """The platform of the settings: told on the card, but for this machine, where a job goes anyhow."""
+    try:
+        platform = _checked(name, spec, context)
+    except UsageProblem as problem:
+        problem.why = f"the setting platform of {where} names {name}; {problem.why}"
+        raise
+    return Place(platform, "" if name == HERE and spec.gpu is None else f"{name}: the configured platform ({where})")
 
 
 def _checked(name: str, spec: JobSpec, context: Context) -> Platform:

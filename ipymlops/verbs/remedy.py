@@ -85,12 +85,12 @@ class Instead:
 
 @dataclass(frozen=True)
 class Without:
-    """Leave this plain word out."""
+    """Leave these plain words out."""
 
-    word: str
+    words: Sequence[str]
 
     def apply(self, words: Sequence[str], table: Mapping[str, Action], *, stops: bool) -> list[str]:  # noqa: ARG002
-        return [word for word in words if word != self.word]
+        return [word for word in words if word not in self.words]
 
 
 @dataclass(frozen=True)

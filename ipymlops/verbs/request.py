@@ -11,10 +11,14 @@ from ipymlops.errors import IpymlopsError, UsageProblem
 from ipymlops.verbs import VERBS, load, scan
 from ipymlops.verbs.nearest import nearest
 from ipymlops.verbs.remedy import Without, WrongLine, completed, line_of, spans
-from ipymlops.verbs.verb import Verb, VerbOptions
+from ipymlops.verbs.verb import VERSION, Verb, VerbOptions
 
 STOPPING = frozenset({"train"})
 """Verbs whose scan ends at the first word that is not theirs."""
+
+
+OURS = frozenset({"--json", "--help", "-h", "--"})
+"""What `help` does not search for."""
 
 
 class Parser(ArgumentParser):
@@ -107,7 +111,7 @@ def _positional(verb: str, parser: ArgumentParser, rest: Sequence[str]) -> list[
     if not any(place.nargs == "*" for place in places) and len(rest) > len(places):
         names = " ".join(f"[{place.metavar}]" if place.nargs == "?" else str(place.metavar) for place in places)
         takes = f"it takes {names}" if names else "it takes none"
-        raise WrongLine(f"{verb}: too many words: {rest[len(places)]!r}", why=takes, edit=Without(rest[len(places)]))
+        raise WrongLine(f"{verb}: too many words: {rest[len(places)]!r}", why=takes, edit=Without(rest[len(places) :]))
     return ["--", *rest] if rest else []
 
 
@@ -118,15 +122,16 @@ def positionals(parser: ArgumentParser) -> list[Action]:
 def _verb(words: Sequence[str]) -> tuple[str, Sequence[str]]:
     if not words or words[0] in {"--help", "-h"}:
         return "help", words[1:]
+    if words[0] in {"--version", "-V"}:
+        return "help", [VERSION, *words[1:]]
     if words[0] == "--json" and len(words) > 1:
         return _verb([words[1], words[0], *words[2:]])
     if words[0] in VERBS:
         return words[0], words[1:]
     near = nearest(words[0], VERBS)
-    meant = f"did you mean {near}? " if near else ""
     raise UsageProblem(
         f"there is no verb {words[0]!r}",
-        why=f"{meant}there are {', '.join(VERBS)}",
+        why=f"did you mean {near}?" if near else f"there are {', '.join(VERBS)}",
         fix=line_of(near, words[1:]) if near else "ipymlops help",
     )
 
@@ -140,7 +145,7 @@ def _wants_help(verb: str, words: Sequence[str]) -> bool:
 def _help(verb: str, words: Sequence[str]) -> Request:
     from ipymlops.verbs.help import HelpOptions
 
-    asked = tuple(word for word in words if not scan.is_option(word)) if verb == "help" else (verb,)
+    asked = tuple(word for word in words if word not in OURS) if verb == "help" else (verb,)
     flags = words if verb == "help" else [word for word in words if word == "--json"]
     return Request("help", HelpOptions(as_json="--json" in flags, words=asked), tuple(words))
 

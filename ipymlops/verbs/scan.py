@@ -90,7 +90,7 @@ def unknown_flag(flag: str, table: Table) -> UsageProblem:
     what = f"there is no option {flag}"
     after = "; a script's own options go after the script" if "--gpu" in table else ""
     if near:
-        return WrongLine(what, why=f"did you mean {near}? there are {known}{after}", edit=Swap(flag, near))
+        return WrongLine(what, why=f"did you mean {near}?{after}", edit=Swap(flag, near))
     return UsageProblem(what, why=f"there are {known}{after}")
 
 

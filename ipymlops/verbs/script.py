@@ -179,7 +179,8 @@ def _from_here(path: Path, context: Context) -> str:
 
 
 def _named(name: str, code: Snapshot) -> list[str]:
-    """Every file of that name in the code, by its path below the root."""
+    """Every file of that name in the code, by its path below the root, the least deep first."""
     from ipymlops.source import files
 
-    return [file.name for file in files(code.tree, code.git_dir) if file.name.rpartition("/")[2] == name]
+    found = [file.name for file in files(code.tree, code.git_dir) if file.name.rpartition("/")[2] == name]
+    return sorted(found, key=lambda path: (path.count("/"), path))

@@ -10,6 +10,9 @@ from typing import Any, Protocol
 from ipymlops.context import Context
 from ipymlops.errors import IpymlopsError
 
+VERSION = "--version"
+"""In a verb's place; answered by `help`."""
+
 
 @dataclass(frozen=True)
 class VerbOptions:

@@ -194,5 +194,5 @@ def test_an_identical_live_job_is_given_back(folder):
     finally:
         ids = [job.id for job in ipymlops.jobs()]
         ipymlops.stop(*ids)
-        with pytest.raises(JobDidNotSucceed, match="stopped, user"):
+        with pytest.raises(JobDidNotSucceed, match="stopped, as its user asked"):
             ipymlops.wait(*ids)

@@ -35,6 +35,18 @@ def test_the_configured_platform_is_taken_and_told(context, home, again):
     assert "configured" in place.why
 
 
+def test_this_machine_as_the_configured_platform_needs_no_word(context, home, again):
+    write_user(home, {"platform": "local"})
+    assert place_of(None, SPEC, again()).why == ""
+
+
+def test_a_configured_platform_that_is_none_is_told_with_its_setting(context, again, monkeypatch):
+    monkeypatch.setenv("IPYMLOPS_PLATFORM", "dokcer")
+    with pytest.raises(UsageProblem, match="no platform is called 'dokcer'") as caught:
+        place_of(None, SPEC, again())
+    assert caught.value.why.startswith("the setting platform of IPYMLOPS_PLATFORM names dokcer; ")
+
+
 def test_a_gpu_goes_to_the_only_platform_that_has_it(context):
     place = place_of(None, replace(SPEC, gpu="h200"), context)
     assert place.platform.name == "fake"

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ipymlops.errors import UsageProblem
+from ipymlops.verbs.dispatch import dispatch
 from ipymlops.verbs.request import parse
 from ipymlops.verbs.train import run
 
@@ -35,6 +36,14 @@ def test_the_only_train_py_is_the_default_and_is_named(context, repo):
     assert spec(context).script == "src/train.py"
     assert hints(context, ".") == ("script: src/train.py, the repository's only train.py",)
     assert spec(replace(context, cwd=repo / "src"), ".", "--lr", "1").argv == ("--lr", "1")
+
+
+def test_of_several_train_py_the_least_deep_is_the_remedy(context, repo):
+    (repo / "a").mkdir(exist_ok=True)
+    (repo / "a" / "train.py").write_text("")
+    with pytest.raises(UsageProblem, match="there are several") as caught:
+        dispatch(["train", "--plan"], None, context)
+    assert caught.value.fix == "ipymlops train --plan train.py"
 
 
 def test_the_configured_script_is_the_default(context, repo, again):

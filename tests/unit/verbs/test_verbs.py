@@ -5,8 +5,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ipymlops.errors import UnknownJob, UsageProblem
-from ipymlops.job import Job, JobState
+import ipymlops
+from ipymlops.errors import JobDidNotSucceed, UnknownJob, UsageProblem
+from ipymlops.job import EndReason, Job, JobState
 from ipymlops.spec import Intent, JobId, JobSpec, Plan
 from ipymlops.verbs import VERBS, load
 from ipymlops.verbs.dispatch import dispatch
@@ -146,6 +147,9 @@ def test_every_verb_has_one_line_of_help_and_examples_that_can_be_read(verb, con
         ("NOTSIGNEDIN", ["exit status 4"]),
         ("IPYMLOPS_OUTPUT_DIR", ["output: what the script writes"]),
         ("sagemaker.role", ["execution role"]),
+        ("--gpu", ["--gpu NAME[:COUNT]"]),
+        ("timeout", ["end reasons", "at its cap"]),
+        ("out of memory", ["out_of_memory"]),
     ],
 )
 def test_help_finds_a_word_anywhere(word, found, context):
@@ -157,6 +161,41 @@ def test_help_finds_a_word_anywhere(word, found, context):
 def test_help_says_so_where_nothing_is_found(context):
     assert "did you mean --secret?" in dispatch(["help", "secert"], None, context).text
     assert all(": " in section for section in guide())
+
+
+def test_the_version_stands_where_every_command_has_it(context):
+    assert dispatch(["--version"], None, context).text == f"ipymlops {ipymlops.__version__}"
+
+
+@pytest.mark.parametrize("words", [["config", "set", "platform", "local"], ["config", "platform"]])
+def test_a_line_with_too_many_words_is_put_right_without_any_of_them(words, context):
+    with pytest.raises(UsageProblem) as caught:
+        dispatch(words, None, context)
+    assert caught.value.fix == "ipymlops config"
+
+
+def test_settings_of_platforms_that_are_not_here_are_told_only_where_they_are_set(context, repo, again):
+    assert not [row.key for row in dispatch(["config"], None, context).rows if row.key.startswith("vertex.")]
+    (repo / "pyproject.toml").write_text('[tool.ipymlops.vertex]\nregion = "europe-west4"\n')
+    assert [row.value for row in dispatch(["config"], None, again()).rows if row.key == "vertex.region"] == [
+        "europe-west4"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "how"),
+    [
+        ({"state": JobState.FAILED, "end_reason": EndReason.EXIT_CODE, "exit_code": 3}, "failed, exit code 3"),
+        ({"state": JobState.STOPPED, "end_reason": EndReason.USER}, "stopped, as its user asked"),
+        ({"state": JobState.STOPPED, "end_reason": EndReason.TIMEOUT}, "stopped, at its time limit"),
+        ({"state": JobState.FAILED, "end_reason": EndReason.OUT_OF_MEMORY}, "failed, out of memory"),
+    ],
+)
+def test_how_a_job_ended_is_told_in_words(facts, how, context):
+    context.store.add(Job(JobId("j1"), "x", "local", datetime.now(timezone.utc), **facts), None)
+    with pytest.raises(JobDidNotSucceed) as caught:
+        dispatch(["wait", "1"], None, context)
+    assert caught.value.what == f"job 1 (x) did not succeed: {how}"
 
 
 def test_a_handle_reads_the_newest_record(context, jobs):
