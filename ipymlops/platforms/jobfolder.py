@@ -77,6 +77,12 @@ class JobFolder:
             )
         return cls(root)
 
+    @classmethod
+    def is_deleted(cls, home: Path, ref: str) -> bool:
+        """Somebody took the folder away, and not the place where the folders are."""
+        place = home.absolute() / "local"
+        return bool(SAFE_ID.match(ref)) and place.is_dir() and not (place / ref).exists()
+
     @property
     def output(self) -> Path:
         return self.root / "output"

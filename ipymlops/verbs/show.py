@@ -34,4 +34,5 @@ def run(options: ShowOptions, context: Context) -> JobDetails:
 
     [job] = jobs_of("show", [options.job] if options.job else [], context)
     job = refreshed(context, job)
-    return JobDetails(job, context.store.intent(job.id), last_output_at(context, job))
+    at = None if job.is_over else last_output_at(context, job)  # only what lives can be quiet
+    return JobDetails(job, context.store.intent(job.id), at)

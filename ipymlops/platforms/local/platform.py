@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from ipymlops.job import JobStatus
+from ipymlops.job import JobState, JobStatus
 from ipymlops.platforms import jobfiles
 from ipymlops.platforms.base import Check
 from ipymlops.platforms.data_paths import data_paths
@@ -19,7 +19,7 @@ from ipymlops.platforms.local.interpreter import interpreter, refuse_old
 from ipymlops.platforms.local.nodes import ask_to_stop, launch_all, node_statuses
 from ipymlops.platforms.secret_refs import secret_line
 from ipymlops.platforms.submission import STOP_GRACE_S, Submission
-from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobSpec, Plan
+from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobSpec, Plan, PlatformRef
 
 
 class LocalPlatform(PlatformHere):
@@ -69,6 +69,15 @@ class LocalPlatform(PlatformHere):
     def start(self, folder: JobFolder, submission: Submission, secrets: Mapping[str, str]) -> None:
         env = self.context.env
         launch_all(folder, interpreter(submission.spec, env), env, secret_line(secrets))
+
+    def status(self, ref: PlatformRef) -> JobStatus:
+        if JobFolder.is_deleted(self.context.home, ref):  # and with it all that was known
+            return JobStatus(JobState.UNKNOWN, detail="its folder was deleted", is_gone=True)
+        return super().status(ref)
+
+    def stop(self, ref: PlatformRef) -> None:
+        if not JobFolder.is_deleted(self.context.home, ref):
+            super().stop(ref)
 
     def look(self, folder: JobFolder) -> JobStatus:
         status = joined(node_statuses(folder))

@@ -1,5 +1,6 @@
 """The small verbs, over a real store."""
 
+import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -8,7 +9,7 @@ import pytest
 import ipymlops
 from ipymlops.errors import JobDidNotSucceed, UnknownJob, UsageProblem
 from ipymlops.job import EndReason, Job, JobState
-from ipymlops.spec import Intent, JobId, JobSpec, Plan
+from ipymlops.spec import Intent, JobId, JobSpec, Plan, PlatformRef
 from ipymlops.verbs import VERBS, load
 from ipymlops.verbs.dispatch import dispatch
 from ipymlops.verbs.handle import JobHandle
@@ -231,6 +232,18 @@ def test_a_wrong_line_is_met_under_the_name_that_the_reference_has(context):
         dispatch(["train", "--nodes", "0", "train.py"], None, context)
     assert type(caught.value) is UsageProblem
     assert caught.value.fix == "ipymlops train --nodes 1 train.py"
+
+
+def test_a_job_whose_folder_was_deleted_can_be_shown_and_is_not_live_for_ever(context, home):
+    ended = dispatch(["train", "--wait", "--", "true"], None, context)
+    live = context.store.add(replace(ended.record, id=JobId("jdeleted"), name="lost", state=JobState.RUNNING), None)[0]
+    context.store.update(live.id, lambda job: replace(job, ref=PlatformRef("jdeleted")))
+    shutil.rmtree(home / "local" / ended.id)
+    assert dispatch(["show", ended.id], None, context).job.state == JobState.SUCCEEDED
+    lost = dispatch(["show", "lost"], None, context).job
+    assert (lost.state, lost.is_gone, lost.detail) == (JobState.UNKNOWN, True, "its folder was deleted")
+    assert dispatch(["jobs"], None, context).errors == ()
+    assert dispatch(["stop", "lost"], None, context).state == JobState.STOPPED
 
 
 def test_a_handle_takes_the_options_of_its_verbs(context, screen):
