@@ -176,20 +176,27 @@ class Plan:
 
 @dataclass(frozen=True)
 class Intent:
-    """Everything needed to start a job, written down before anything is started."""
+    """Everything needed to start a job, written down before anything is started.
+
+    `to_send_bytes` is what had to be sent of the code at that moment: 0 where the very same was there already, None
+    where that is not known.
+    """
 
     spec: JobSpec
     plan: Plan
     code: Snapshot | None
+    to_send_bytes: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         code = self.code.to_json() if self.code else None
-        return {"spec": self.spec.to_json(), "plan": self.plan.to_json(), "code": code}
+        spec, plan = self.spec.to_json(), self.plan.to_json()
+        return {"spec": spec, "plan": plan, "code": code, "to_send_bytes": self.to_send_bytes}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Intent:
         code = Snapshot.from_json(record["code"]) if record["code"] else None
-        return cls(JobSpec.from_json(record["spec"]), Plan.from_json(record["plan"]), code)
+        spec, plan = JobSpec.from_json(record["spec"]), Plan.from_json(record["plan"])
+        return cls(spec, plan, code, record.get("to_send_bytes"))
 
 
 def _known(cls: type[Any], record: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def facts(job: Job, intent: Intent | None, now: datetime | None) -> Iterator[Fac
     if job.script or job.argv:
         yield command(job.script, job.argv)
     if intent and intent.code:
-        yield from code(intent.code)
+        yield from code(intent.code, intent.to_send_bytes)
     elif job.commit:
         yield Fact("Code", _commit(job.commit, job.branch) + (", with uncommitted changes" if job.dirty else ""))
     plan = _plan_of(job, intent)
@@ -40,16 +40,18 @@ def command(script: str | None, argv: tuple[str, ...]) -> Fact:
     return Fact("Command", text + (f" ({count(len(argv), 'argument')} in all)" if is_cut else ""), tone="code")
 
 
-def code(snapshot: Snapshot, to_send_bytes: int | None = None) -> Iterator[Fact]:
-    """What the snapshot holds and what it does not; None bytes: it was sent."""
+def code(snapshot: Snapshot, to_send_bytes: int | None, *, is_plan: bool = False) -> Iterator[Fact]:
+    """What the snapshot holds and what it does not, and how much of it had to be sent (None: not known)."""
     yield Fact("Code", _code_words(snapshot), more=_listed(snapshot.changed) if len(snapshot.changed) > NAMED else ())
+    label = "To send" if is_plan else "Sent"
     if to_send_bytes == 0:
-        yield Fact("To send", f"nothing: the platform has this code already ({_amount(snapshot)})")
+        again = "" if is_plan else " again"
+        yield Fact(label, f"nothing{again}: the platform has this code already ({_amount(snapshot)})")
     else:
         part = "" if to_send_bytes in {None, snapshot.bytes} else f"{size(to_send_bytes or 0)} of "
         words = f"{part}{_amount(snapshot)}{_since_words(snapshot)}"
         more = _listed(snapshot.since_last) if len(snapshot.since_last) > NAMED else ()
-        yield Fact("Sent" if to_send_bytes is None else "To send", words, more=more)
+        yield Fact(label, words, more=more)
     if snapshot.left_out:
         yield left_out(snapshot.left_out)
 

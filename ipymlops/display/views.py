@@ -68,7 +68,7 @@ def _(result: JobList, reader: Reader) -> View:
 def _(result: PlanReport, _reader: Reader) -> View:
     spec, plan, code = result.intent.spec, result.intent.plan, result.intent.code
     rows = [sent.command(spec.script, spec.argv)] if spec.script or spec.argv else []
-    rows += sent.code(code, result.to_send_bytes) if code else ()
+    rows += sent.code(code, result.intent.to_send_bytes, is_plan=True) if code else ()
     rows += [*sent.where(plan), sent.price(plan)]
     warnings, notes = (*result.hints, *(code.warnings if code else ())), plan.notes
     blocks: list[Block] = [_plan_heading(plan), *([Notes("warn", warnings)] if warnings else []), Facts(tuple(rows))]

@@ -1,6 +1,6 @@
 """A repository → a snapshot of its code as it stands, and the archive that travels."""
 
-from ipymlops.source.archive import pack
+from ipymlops.source.archive import is_packed, pack
 from ipymlops.source.capture import relative_folder, snapshot
 from ipymlops.source.read import changed_paths, checkout, diff, files, holds
 from ipymlops.source.refs import keep, prune
@@ -11,6 +11,7 @@ __all__ = [
     "diff",
     "files",
     "holds",
+    "is_packed",
     "keep",
     "pack",
     "prune",

@@ -25,8 +25,7 @@ def pack(taken: Snapshot, folder: Path) -> CodeArchive:
 
     Raises: `SourceProblem` if it cannot be written (disk full), with nothing left behind.
     """
-    path = folder / f"{taken.tree}.tar"
-    note = path.with_name(f"{path.name}.json")
+    path, note = _places(taken, folder)
     kept = _kept(taken, path, note)
     if kept:
         return kept
@@ -42,6 +41,16 @@ def pack(taken: Snapshot, folder: Path) -> CodeArchive:
             fix=f"df -h '{folder}'   # make room, then run the line again",
         ) from error
     return _archive(taken, path, said)
+
+
+def is_packed(taken: Snapshot, folder: Path) -> bool:
+    """Whether `pack` would only give back what is there."""
+    return _kept(taken, *_places(taken, folder)) is not None
+
+
+def _places(taken: Snapshot, folder: Path) -> tuple[Path, Path]:
+    """The archive, and the note of what it holds."""
+    return folder / f"{taken.tree}.tar", folder / f"{taken.tree}.tar.json"
 
 
 def _kept(taken: Snapshot, path: Path, note: Path) -> CodeArchive | None:

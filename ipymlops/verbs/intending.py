@@ -26,13 +26,6 @@ class Intended:
     stem: str
     hints: tuple[str, ...]
 
-    def to_send_bytes(self, context: Context) -> int:
-        """What a submit would pack: nothing if this very code was packed before."""
-        code = self.intent.code
-        if code is None or (context.home / "code" / f"{code.tree}.tar").exists():
-            return 0
-        return code.bytes
-
 
 def intended(options: TrainOptions, context: Context) -> Intended:
     """Everything a submit needs, every refusal made. Raises `UsageProblem`, `SourceProblem`, `PlatformProblem`."""
@@ -52,7 +45,7 @@ def intended(options: TrainOptions, context: Context) -> Intended:
     place.platform.preflight(spec, plan)
     code = code and since_last_job(code, context)
     hints = (*script.hints, *([place.why] if place.why else []), *_flag_hints(script, options))
-    return Intended(Intent(spec, plan, code), script.stem, hints)
+    return Intended(Intent(spec, plan, code, _to_send_bytes(code, context)), script.stem, hints)
 
 
 def spec_of(options: TrainOptions, script: Script, context: Context) -> JobSpec:
@@ -150,6 +143,13 @@ def snapshot_of(context: Context) -> Snapshot:
         allow_secrets=context.config.items("allow_secrets"),
         objects=context.home / "objects",
     )
+
+
+def _to_send_bytes(code: Snapshot | None, context: Context) -> int:
+    """What a submit has to pack: nothing if this very code was packed before."""
+    from ipymlops.source import is_packed
+
+    return 0 if code is None or is_packed(code, context.home / "code") else code.bytes
 
 
 def _flag_hints(script: Script, options: TrainOptions) -> tuple[str, ...]:

@@ -55,7 +55,6 @@ class PlanReport:
     """What `train` would do."""
 
     intent: Intent
-    to_send_bytes: int
     hints: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -63,7 +62,7 @@ class PlanReport:
         plan.pop("notes")
         left_out = [{"path": one.path, "bytes": one.bytes, "rule": one.rule} for one in code.left_out] if code else []
         sent = {"tree": code.tree, "files": code.files, "bytes": code.bytes} if code else None
-        return plan | {"code": sent and sent | {"to_send_bytes": self.to_send_bytes, "left_out": left_out}}
+        return plan | {"code": sent and sent | {"to_send_bytes": self.intent.to_send_bytes, "left_out": left_out}}
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def run(options: TrainOptions, context: Context) -> JobHandle | PlanReport:
     """Plan, record, send; the cell is back at once unless it asked to follow or to wait."""
     asked = intended(options, context)
     if options.plan:
-        return PlanReport(asked.intent, asked.to_send_bytes(context), asked.hints)
+        return PlanReport(asked.intent, asked.hints)
     from ipymlops.control.submit import submit
 
     submitted = submit(context, asked.intent, stem=asked.stem, again=options.again)

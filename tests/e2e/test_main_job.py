@@ -60,7 +60,7 @@ def kept(root: Path) -> dict[str, str]:
 def test_the_main_job_from_notebook_to_files_and_a_second_time_without_sending(digits, git, home):
     git(digits, "status")
     before = kept(digits)
-    _, train, first, log, _, plan, _, second = executed(
+    _, train, first, log, _, plan, resent, second = executed(
         digits,
         [
             "%load_ext ipymlops",
@@ -97,6 +97,8 @@ def test_the_main_job_from_notebook_to_files_and_a_second_time_without_sending(d
     assert again["state"] == "succeeded"
     assert (again["number"], again["tree"]) == (job["number"] + 1, job["tree"])
     assert json.loads(printed(plan))["code"]["to_send_bytes"] == 0
+    assert "Sent nothing again: the platform has this code already" in " ".join(cards(resent).split())
+    assert "nothing again" not in cards(train)
     assert len(list((home / "code").glob("*.tar"))) == 1
 
 

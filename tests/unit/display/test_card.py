@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -30,6 +31,19 @@ def test_the_card_says_what_was_sent_and_what_was_not(shown):
     assert "42 files, 1.3 MB" in text
     assert "2 paths, 3.2 GB: data/big.bin 3.2 GB (.gitignore:3); small 2.0 kB (.ipymlopsignore:1)" in text
     assert "! x.bin is a pointer, its content is not here" in text
+
+
+@pytest.mark.parametrize(
+    ("to_send_bytes", "said"),
+    [
+        (None, "42 files, 1.3 MB"),
+        (1_300_000, "42 files, 1.3 MB"),
+        (0, "nothing again: the platform has this code already (42 files, 1.3 MB)"),
+    ],
+)
+def test_the_card_says_where_nothing_had_to_be_sent_again(job, intent, now, to_send_bytes, said):
+    text = view_text(Card(job, now, replace(intent, to_send_bytes=to_send_bytes)).view())
+    assert re.search(rf"Sent +{re.escape(said)}$", text, re.MULTILINE)
 
 
 def test_the_card_says_what_changed_since_the_last_job(job, intent, now):

@@ -112,7 +112,7 @@ def everything(job, intent, now, text):
     for result in (
         JobList((job,), ({"platform": text, "what": text, "why": text, "fix": text},), now),
         JobDetails(job, intent),
-        PlanReport(intent, 1, (text,)),
+        PlanReport(intent, (text,)),
         ArtifactList(job, (Artifact(text, 1),), Path("x")),
         Difference(text, text, ((text, (text, f"+{text}")),)),
         DoctorReport(checks, text, ((text, text, text),)),

@@ -115,13 +115,13 @@ def test_details_have_id_tree_user_and_labels(job, intent, now, texts):
 
 
 def test_a_plan_says_that_nothing_was_sent_and_shows_the_request(intent, texts):
-    for text in texts(PlanReport(intent, 1_200_000, ("a hint",))):
+    for text in texts(PlanReport(replace(intent, to_send_bytes=1_200_000), ("a hint",))):
         for part in ("nothing was sent or started", "1.2 MB", "a hint", "at most $73.44", '"Image": "python:3.12"'):
             assert part in text
 
 
 def test_code_that_is_there_already_is_not_sent_again(intent, texts):
-    for text in texts(PlanReport(intent, 0)):
+    for text in texts(PlanReport(replace(intent, to_send_bytes=0))):
         assert "nothing: the platform has this code already" in text
 
 

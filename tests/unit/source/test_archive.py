@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipymlops.errors import SourceProblem
-from ipymlops.source import files, pack, snapshot, tar
+from ipymlops.source import files, is_packed, pack, snapshot, tar
 
 
 @pytest.fixture
@@ -62,6 +62,12 @@ def test_attributes_that_alter_git_archive_do_not_count(repo, packs):
     with tarfile.open(pack(snapshot(repo), packs).path) as opened:
         assert opened.extractfile("train.py").read() == b"# $Format:%H$\n"
         assert "secret.py" in opened.getnames()
+
+
+def test_code_is_packed_once_it_has_been_packed(taken, packs):
+    assert not is_packed(taken, packs)
+    pack(taken, packs)
+    assert is_packed(taken, packs)
 
 
 def test_an_archive_that_is_there_is_not_written_again(taken, packs):
