@@ -43,7 +43,7 @@ def _all(at: Cut, context: Context) -> Iterable[tuple[str, str]]:
     from ipymlops.verbs.request import STOPPING, parser_of
     from ipymlops.verbs.scan import table_of
 
-    if not at.words:
+    if not at.words or at.words[0] == "help":
         return values.verbs()
     verb, words = at.words[0], at.words[1:]
     if verb not in VERBS:
@@ -123,6 +123,8 @@ def _of_place(
     place = places[min(len(plain), len(places) - 1)]
     if len(plain) >= len(places) and place.nargs != "*":
         return ()
+    if place.metavar == "GLOB":
+        return values.files_of(plain[0], context)
     return values.of_kind(str(place.metavar), word, context)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from ipymlops.context import Context
@@ -28,7 +29,7 @@ def of_kind(metavar: str, word: str, context: Context) -> Texts:
     if metavar == "DIR":
         return paths(word, context, only_folders=True)
     if metavar == "WORD":
-        return [*filters(context), *verbs()] if not word else [*filters(context)]
+        return filters(context)
     return ()
 
 
@@ -65,14 +66,30 @@ def jobs(word: str, context: Context) -> Iterator[tuple[str, str]]:
 
     now = context.clock.now()
     found = context.store.find(JobQuery(words=(word,) if word and not word.isdigit() else ()), limit=JOBS)
-    if found and not word.isdigit():
-        yield "last", f"{shortened(found[0].name, 24)} · {found[0].state.value}"
+    for newest in context.store.find(JobQuery(), limit=1) if "last".startswith(word) else ():
+        yield "last", f"{shortened(newest.name, 24)} · {newest.state.value}"
     for job in found:
         told = f"{job.state.value} · {age(job.created_at, now)}"
         if not word or word.isdigit():
             yield str(job.number), f"{shortened(job.name, 24)} · {told}"
         else:
             yield job.name, f"job {job.number} · {told}"
+
+
+def files_of(word: str, context: Context) -> Iterator[tuple[str, str]]:
+    """The files of the job that a word means, where listing them is no request to a far platform."""
+    from ipymlops.display.units import size
+    from ipymlops.errors import UnknownJob
+
+    try:
+        job = context.store.resolve(word)
+    except UnknownJob:
+        return
+    platform = context.platforms[job.platform]
+    if not platform.is_here or job.ref is None:
+        return
+    for one in islice(platform.artifacts(job.ref), ENTRIES):
+        yield one.path, size(one.bytes)
 
 
 def gpus(word: str) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from ipymlops.completion.cut import cut
 from ipymlops.job import Job, JobId, JobState
 from ipymlops.opening import NoScreen, open_context
 from ipymlops.verbs import VERBS
+from ipymlops.verbs.dispatch import dispatch
 
 SCRIPT = """
 import argparse
@@ -111,6 +112,22 @@ def test_jobs_are_offered_by_number_with_name_state_and_age(offered, jobs):
 def test_jobs_are_offered_by_name_once_a_letter_is_typed(offered, jobs):
     assert list(offered("%mlops logs -f tr|")) == ["train-2", "train-1"]
     assert offered("%mlops logs -f tr|")["train-2"] == "job 2 · running · 1 h ago"
+
+
+def test_last_is_offered_though_no_job_is_called_so(offered, jobs):
+    assert offered("%mlops show la|") == {"last": "other-3 · queued"}
+
+
+def test_help_takes_verbs_and_no_filters(offered, jobs):
+    assert "train" in offered("%mlops help |")
+    assert offered("%mlops help sta|") == {}
+
+
+def test_the_files_of_the_job_follow_it(offered, context):
+    script = "mkdir $IPYMLOPS_OUTPUT_DIR/a; echo 1 > $IPYMLOPS_OUTPUT_DIR/a/b.txt"
+    dispatch(["train", "--wait", "--", "sh", "-c", script], None, context)
+    assert offered("%mlops artifacts last |") == {"a/b.txt": "2 B"}
+    assert offered("%mlops artifacts nobody |") == {}
 
 
 def test_scripts_and_the_folders_on_the_way_are_offered(offered):
