@@ -31,11 +31,11 @@ class Signals:
 
     def take(self) -> List[int]:
         """The signals that came since the last time, in their order."""
-        self._drain()
         noted, self._noted = self._noted, []
         return noted
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Forget the wake-ups so far. What they were for must be looked at after this, never before."""
         try:
             while os.read(self.wakeup, 4096):
                 pass

@@ -67,9 +67,11 @@ class Supervisor:
     def _turn(self, timeout_s: float) -> None:
         """Wait for one thing to happen, and take output and children."""
         timeout_ms = int(1000 * max(0.0, min(timeout_s, IDLE_S))) + 1
-        for file, _event in self._poll.poll(timeout_ms):
-            if file == self._script.output and not self._read():
-                self._poll.unregister(file)
+        ready = [file for file, _event in self._poll.poll(timeout_ms)]
+        # Before the children are collected: the wake-up of one that ends from here on must not be lost with these.
+        self._signals.drain()
+        if self._script.output in ready and not self._read():
+            self._poll.unregister(self._script.output)
         status = reap(self._script.pid)
         if status is not None:
             self._status = status

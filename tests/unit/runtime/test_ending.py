@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from ipymlops.runtime.leftovers import end_leftovers
-from tests.unit.runtime.launched import eventually, lives, stat_of
+from tests.unit.runtime.launched import PATIENCE_S, eventually, lives, stat_of
 
 HANDLER = """
 import os, signal, sys, time
@@ -273,6 +276,28 @@ def test_a_script_that_closes_its_output_still_ends_well(job):
     script = "import os, time\nprint('said', flush=True)\nos.close(1); os.close(2)\ntime.sleep(0.3)\nos._exit(8)"
     assert job.script(script)["exit_code"] == 8
     assert job.log == b"said\n"
+
+
+ENDS_AT_THE_WRONG_MOMENT = """
+import os, sys
+from ipymlops.runtime import launch, supervise
+reap = supervise.reap
+def late(pid):
+    status = reap(pid)
+    if status is None:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return status
+supervise.reap = late
+sys.exit(launch.main(sys.argv))
+"""
+
+
+def test_a_script_that_ends_just_after_its_launcher_looked_is_not_waited_for_in_vain(job):
+    config = job.folder / "config.json"
+    config.parent.mkdir()
+    config.write_text(json.dumps(job.config({"train.py": "import os\nos.close(1); os.close(2)\nos._exit(8)"})))
+    words = [sys.executable, "-c", ENDS_AT_THE_WRONG_MOMENT, str(config)]
+    assert subprocess.run(words, check=False, timeout=PATIENCE_S).returncode == 8
 
 
 def test_what_the_scripts_children_leave_is_the_launchers_and_collected(job):
