@@ -118,7 +118,7 @@ def _plan_of(job: Job, intent: Intent | None) -> Plan:
 
 def _code_words(snapshot: Snapshot) -> str:
     if snapshot.commit is None:
-        return "no commit yet" if snapshot.git_dir else f"the folder {snapshot.root} (no repository)"
+        return "no commit yet" if snapshot.snapshot_commit else f"{snapshot.root}, which is no git repository"
     base = _commit(snapshot.commit, snapshot.branch)
     if not snapshot.changed:
         return base + (", with uncommitted changes" if snapshot.dirty else ", nothing changed since")

@@ -48,7 +48,9 @@ def _none(result: JobList, door: str) -> str:
 
 def artifacts(result: ArtifactList, door: str) -> tuple[Block, ...]:
     total = f"{count(len(result.files), 'file')}, {size(sum(one.bytes for one in result.files))}"
-    done = f"written to {result.to}" if result.to else f"fetch with {door} artifacts {result.job.number} --to DIR"
+    narrowed = f" {shlex.quote(result.glob)}" if result.glob else ""
+    fetch = f"fetch with {door} artifacts {result.job.number}{narrowed} --to DIR"
+    done = f"written to {result.to}" if result.to else fetch
     heading = Heading("✓" if result.to else "≡", "good" if result.to else "live", f"files of {result.job.name}", total)
     rows = tuple((Cell(one.path), Cell(size(one.bytes))) for one in result.files[:MOST_ROWS])
     rest = len(result.files) - MOST_ROWS
@@ -63,10 +65,14 @@ def checks(result: DoctorReport) -> tuple[Block, ...]:
     tone: Tone = "good" if result.is_ok else "bad"
     word = "✓ ready" if result.is_ok else "✗ not ready"
     rows = tuple(row for check in result.checks for row in _check_rows(check))
-    written = tuple(Fact(key, f"{value}   in {file}") for key, value, file in result.written)
+    written = tuple(_written(*one) for one in result.written)
     blocks: list[Block] = [Heading(word, tone, result.title or "doctor")]
     blocks += [Table(("", "check", "what"), rows)] if rows else []
     return (*blocks, Facts(written)) if written else tuple(blocks)
+
+
+def _written(key: str, value: str, file: str) -> Fact:
+    return Fact("setting", f"{key} = {value}, in {file}" if value else f"{key}, taken out of {file}")
 
 
 def settings(result: SettingTable) -> Table:

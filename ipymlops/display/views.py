@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
@@ -12,10 +13,10 @@ from ipymlops.display import sent, table
 from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Lines, Notes, View
 from ipymlops.display.card import Card
 from ipymlops.display.looks import Tone
-from ipymlops.display.plain import log_text
+from ipymlops.display.plain import log_text, shortened
 from ipymlops.display.units import count
 from ipymlops.job import Job
-from ipymlops.spec import Plan
+from ipymlops.spec import Intent, Plan
 from ipymlops.verbs.results import (
     ArtifactList,
     Checkout,
@@ -30,6 +31,7 @@ from ipymlops.verbs.results import (
 )
 
 EXAMPLE = re.compile(r"^( *)ipymlops ", re.MULTILINE)
+MOST_VALUE = 80
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def _(result: Job, reader: Reader) -> View:
 def _(result: JobDetails, reader: Reader) -> View:
     intent, job = result.intent, result.job
     card = Card(job, reader.now, intent, last_output_at=result.last_output_at, door=reader.door)
-    return card.detailed(tuple(_details(job)))
+    return card.detailed(tuple(_details(job, intent)))
 
 
 @view_of.register
@@ -132,11 +134,17 @@ def _request(plan: Plan) -> list[Block]:
     return [Lines("the plain request to the platform", _cells(text), is_folded=True)]
 
 
-def _details(job: Job) -> list[Fact]:
-    labels = " · ".join(f"{key}={value}" for key, value in job.labels.items())
-    tree = job.tree or ""
-    rows = [("Id", str(job.id)), ("Tree", tree), ("User", job.user or ""), ("Labels", labels)]
+def _details(job: Job, intent: Intent | None) -> list[Fact]:
+    rows = [("Id", str(job.id)), ("Tree", job.tree or ""), ("User", job.user or ""), ("Labels", _pairs(job.labels))]
+    if intent:
+        spec, code = intent.spec, intent.code
+        rows += [("Variables", _pairs(dict(spec.env))), ("Secrets", _pairs(dict(spec.secrets)))]
+        rows += [("Data", _pairs(dict(spec.data))), ("Sent from", code.root if code else "")]
     return [Fact(label, value, "dim") for label, value in rows if value]
+
+
+def _pairs(pairs: Mapping[str, str]) -> str:
+    return " · ".join(f"{key}={shortened(value, MOST_VALUE)}" for key, value in pairs.items())
 
 
 def _diff_tone(row: str) -> Tone:

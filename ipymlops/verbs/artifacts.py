@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ipymlops.context import Context
-from ipymlops.errors import UsageProblem
+from ipymlops.errors import SourceProblem, UsageProblem
 from ipymlops.verbs.chosen import JOB, jobs_of
 from ipymlops.verbs.remedy import Put, WrongLine
 from ipymlops.verbs.results import ArtifactList
@@ -45,9 +45,21 @@ def run(options: ArtifactsOptions, context: Context) -> ArtifactList:
     if options.to is None:
         if options.force:
             raise WrongLine("--force is for fetching", why="there is no --to DIR", edit=Put("--to", "results"))
-        return ArtifactList(job, artifacts.listed(context, job, options.glob))
+        return ArtifactList(job, artifacts.listed(context, job, options.glob), glob=options.glob)
     to = folder(options.to, context)
-    return ArtifactList(job, artifacts.fetch(context, job, options.glob, to, force=options.force), to)
+    fetched = artifacts.fetch(context, job, options.glob, to, force=options.force)
+    if fetched and _joins_code(to, fetched[0].path, context):
+        context.screen.note(f"{to} is not ignored by git: the next train sends what is in it, too")
+    return ArtifactList(job, fetched, to, glob=options.glob)
+
+
+def _joins_code(to: Path, path: str, context: Context) -> bool:
+    from ipymlops.source.ignored import joins_code
+
+    try:
+        return joins_code(to.resolve() / path, context.cwd.resolve())
+    except SourceProblem:  # no git: then nothing is said
+        return False
 
 
 def folder(text: str, context: Context) -> Path:

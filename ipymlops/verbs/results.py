@@ -83,11 +83,12 @@ def line_json(line: LogLine) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ArtifactList:
-    """A job's files; `to` is where they were written, None where they were only listed."""
+    """A job's files; `to` is where they were written, None where they were only listed. `glob` narrowed them."""
 
     job: Job
     files: tuple[Artifact, ...]
     to: Path | None = None
+    glob: str | None = None
 
     def __iter__(self) -> Iterator[Artifact]:
         return iter(self.files)

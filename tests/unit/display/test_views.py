@@ -125,11 +125,33 @@ def test_code_that_is_there_already_is_not_sent_again(intent, texts):
         assert "nothing: the platform has this code already" in text
 
 
+def test_details_tell_what_the_script_was_given_and_no_value_of_a_secret(job, intent, texts):
+    given = {"env": (("K", "1"),), "secrets": (("TOKEN", "env:TOKEN"),), "data": (("digits", "/data/digits"),)}
+    for text in texts(JobDetails(job, replace(intent, spec=replace(intent.spec, **given)), None)):
+        for part in ("K=1", "TOKEN=env:TOKEN", "digits=/data/digits", "Sent from", "/repo"):
+            assert part in text
+
+
+def test_a_folder_that_is_no_repository_is_called_so(job, intent, texts):
+    code = replace(intent.code, commit=None, branch=None)
+    for text in texts(JobDetails(job, replace(intent, code=code), None)):
+        assert "no commit yet" in text
+    for text in texts(JobDetails(job, replace(intent, code=replace(code, snapshot_commit="")), None)):
+        assert "/repo, which is no git repository" in text
+
+
+def test_what_set_up_wrote_reads_as_a_setting(texts):
+    for text in texts(DoctorReport((), "local", (("platform", "local", "/c.toml"), ("docker.image", "", "/c.toml")))):
+        assert "platform = local, in /c.toml" in text
+        assert "docker.image, taken out of /c.toml" in text
+
+
 def test_files_are_listed_with_their_size_and_how_to_fetch_them(job, texts):
     files = (Artifact("model/a.bin", 12_345_678), Artifact("b", 1))
     for text in texts(ArtifactList(job, files)):
         for part in ("2 files, 12.3 MB", "model/a.bin", "1 B", "ipymlops artifacts 7 --to DIR"):
             assert part in text
+    assert "artifacts 7 '*.bin' --to DIR" in as_text(ArtifactList(job, files, glob="*.bin"))
     assert "written to /tmp/x" in as_text(ArtifactList(job, files, Path("/tmp/x")))
     assert "no files there" in as_text(ArtifactList(job, ()))
 

@@ -254,6 +254,7 @@ def test_a_handle_takes_the_options_of_its_verbs(context, screen):
     assert screen.lines == [b"b"]
     assert [one.path for one in handle.artifacts("*", to=context.cwd / "back")] == ["x"]
     assert (context.cwd / "back" / "x").read_text() == "1\n"
+    assert screen.notes == [f"{context.cwd}/back is not ignored by git: the next train sends what is in it, too"]
     with pytest.raises(UsageProblem, match="logs has no option 'tial'"):
         handle.logs(tial=1)
 
