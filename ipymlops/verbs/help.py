@@ -6,9 +6,10 @@ import inspect
 from argparse import SUPPRESS, Action, ArgumentParser
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.resources import files
 
-from ipymlops import __version__, errors
+from ipymlops import errors
 from ipymlops.config import SETTINGS
 from ipymlops.context import Context
 from ipymlops.job import EndReason
@@ -46,7 +47,7 @@ def answer(options: HelpOptions) -> HelpText:
     if not words:
         return HelpText(overview())
     if words == (VERSION,):
-        return HelpText(f"ipymlops {__version__}")
+        return HelpText(f"ipymlops {version('ipymlops')}")
     if len(words) == 1 and words[0] in VERBS:
         return HelpText(verb_help(words[0]))
     return HelpText(search(" ".join(words)))
