@@ -15,13 +15,10 @@ if TYPE_CHECKING:
 
     from ipymlops.context import Context, Screen
     from ipymlops.control.watcher import Watcher
-    from ipymlops.errors import IpymlopsError
     from ipymlops.job import Job
     from ipymlops.spec import Intent
     from ipymlops.verbs.handle import JobHandle
     from ipymlops.verbs.request import Request
-
-SHELL_DOOR = "ipymlops "
 
 
 class LiveScreen:
@@ -69,6 +66,8 @@ class MlopsMagics(Magics):
         try:
             return self._done(line, cell)
         except IpymlopsError as error:
+            from ipymlops.verbs.remedy import in_a_cell
+
             raise in_a_cell(error, is_cell=cell is not None)  # noqa: B904 - the same error
         except KeyboardInterrupt:
             raise FollowInterrupted(
@@ -178,14 +177,6 @@ def word_of(value: object) -> str:
     if isinstance(value, bytes):
         return os.fsdecode(value)
     return str(value.id if isinstance(value, JobHandle) else value)
-
-
-def in_a_cell(error: IpymlopsError, *, is_cell: bool) -> IpymlopsError:
-    """The same error, its fix as it can be pasted into a cell."""
-    if error.fix.startswith(SHELL_DOOR):
-        door = "%%mlops " if is_cell and error.fix.startswith("ipymlops train") else "%mlops "
-        error.fix = door + error.fix.removeprefix(SHELL_DOOR)
-    return error
 
 
 def _print_json(document: Any) -> None:

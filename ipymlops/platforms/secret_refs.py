@@ -52,7 +52,7 @@ def _from_environment(name: str, variable: str, env: Mapping[str, str]) -> str:
         raise UsageProblem(
             f"there is no value for --secret {name}; nothing was started",
             why=f"{variable} is not set in this environment",
-            fix=f"import os, getpass; os.environ[{variable!r}] = getpass.getpass({variable + ': '!r})",
+            fix=f"read -rs {variable} && export {variable}",
         )
     return env[variable]
 

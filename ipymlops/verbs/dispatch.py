@@ -15,18 +15,27 @@ from ipymlops.control.reconcile import reconcile
 from ipymlops.errors import IpymlopsError, PlatformProblem, StoreProblem
 from ipymlops.job import Job, LogLine
 from ipymlops.spec import Intent
+from ipymlops.verbs.remedy import in_a_cell
 from ipymlops.verbs.request import Request, parse
 from ipymlops.verbs.verb import problem_of
 
 
 def dispatch(words: Sequence[str], cell: str | None, context: Context) -> Any:
     """Do what the words say and return the result; a job that was awaited and failed is raised, not returned."""
-    request = parse(words, cell)
-    result = run(request, lambda: context)
-    problem = problem_of(request.module, request.options, result)
+    try:
+        request = parse(words, cell)
+        result = run(request, lambda: context)
+        problem = problem_of(request.module, request.options, result)
+    except IpymlopsError as error:
+        raise _as_read(error, context) from error.__cause__
     if problem is not None:
-        raise problem
+        raise _as_read(problem, context)
     return result
+
+
+def _as_read(error: IpymlopsError, context: Context) -> IpymlopsError:
+    """A Python call in a notebook is mended by a line of the notebook."""
+    return in_a_cell(error) if context.notebook_variable is not None else error
 
 
 def run(request: Request, opened: Callable[[], Context]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from argparse import Action
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ipymlops.errors import IpymlopsError, UnknownJob, UsageProblem
+
+SHELL_DOOR = "ipymlops "
+ASKED_FOR = re.compile(r"read -rs (\w+) && export \w+")
+"""How a shell asks for a secret."""
 
 LONGEST_LINE = 4000
 """A fix longer than this many characters helps nobody."""
@@ -149,6 +154,18 @@ def _edit(error: IpymlopsError, table: Mapping[str, Action]) -> Edit | None:
     if isinstance(error, UnknownJob) and error.meant:
         return Swap(error.word, error.meant)
     return _bare_option(error.fix, table)
+
+
+def in_a_cell(error: IpymlopsError, *, is_cell: bool = False) -> IpymlopsError:
+    """The same error, its fix as it can be pasted into a cell: errors are written as a shell has them."""
+    if error.fix.startswith(SHELL_DOOR):
+        door = "%%mlops " if is_cell and error.fix.startswith("ipymlops train") else "%mlops "
+        error.fix = door + error.fix.removeprefix(SHELL_DOOR)
+    asked = ASKED_FOR.fullmatch(error.fix)
+    if asked:
+        name = asked.group(1)
+        error.fix = f"import os, getpass; os.environ[{name!r}] = getpass.getpass({name + ': '!r})"
+    return error
 
 
 def line_of(verb: str, words: Sequence[str]) -> str:

@@ -246,6 +246,22 @@ def test_a_job_whose_folder_was_deleted_can_be_shown_and_is_not_live_for_ever(co
     assert dispatch(["stop", "lost"], None, context).state == JobState.STOPPED
 
 
+def test_an_error_of_a_python_call_is_mended_where_it_was_called(context, monkeypatch):
+    notebook = replace(context, notebook_variable=str)
+    monkeypatch.delenv("TOKEN", raising=False)
+    for where, show, ask in (
+        (context, "ipymlops jobs", "read -rs TOKEN && export TOKEN"),
+        (notebook, "%mlops jobs", "import os, getpass; os.environ['TOKEN'] = getpass.getpass('TOKEN: ')"),
+    ):
+        context.store.add(Job(JobId("j1"), "x", "local", datetime.now(timezone.utc)), None)
+        with pytest.raises(UnknownJob) as caught:
+            dispatch(["show", "nosuch"], None, where)
+        assert caught.value.fix == show
+        with pytest.raises(UsageProblem) as refused:
+            dispatch(["train", "--secret", "TOKEN", "train.py"], None, where)
+        assert refused.value.fix == ask
+
+
 def test_a_handle_takes_the_options_of_its_verbs(context, screen):
     script = "echo a; echo b; echo 1 > $IPYMLOPS_OUTPUT_DIR/x"
     handle = dispatch(["train", "--wait", "--", "sh", "-c", script], None, context)
