@@ -49,6 +49,8 @@ class Platform(ABC):
     - `plan` and `preflight` start nothing. `plan` refuses what the platform cannot do, before anything is recorded.
     - `submit` is idempotent in `job_id`: a retry returns the first reference and starts nothing.
     - A native state we do not know is `JobState.UNKNOWN`, its word in `detail`; never guessed.
+    - A job that the platform no longer knows, or whose folder was deleted, is `UNKNOWN` with `is_gone`. Stopping it
+      does nothing; its `logs`, `artifacts` and `fetch` are a `PlatformProblem` that says so.
     - `logs` resumes: handing back `LogPage.cursor` neither repeats nor skips a line.
     - `stop` on a finished job does nothing. A reference outlives the process that made it.
     """

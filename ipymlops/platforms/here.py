@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ipymlops.job import Artifact, JobStatus, LogPage
+from ipymlops.job import Artifact, JobState, JobStatus, LogPage
 from ipymlops.platforms import jobfiles, joblog
 from ipymlops.platforms.base import Platform
 from ipymlops.platforms.data_paths import data_paths
 from ipymlops.platforms.gpus_here import RECORD, Chosen, busy_gpus, chosen_gpus, has_gpus
 from ipymlops.platforms.honoured import refuse_impossible_words, refuse_unhonoured, refuse_unknown_settings
 from ipymlops.platforms.jobfolder import JobFolder, fill, new_job_folder, write_json
-from ipymlops.platforms.secret_refs import secret_values
+from ipymlops.platforms.secret_refs import secret_line, secret_values
 from ipymlops.platforms.submission import Submission, stop_grace_s
 from ipymlops.spec import CodeArchive, JobId, JobSpec, Plan, PlatformRef
+
+GONE = JobStatus(JobState.UNKNOWN, detail="its folder on this machine was deleted", is_gone=True)
 
 
 class PlatformHere(Platform):
@@ -34,7 +37,14 @@ class PlatformHere(Platform):
     def submit(self, job_id: JobId, name: str, spec: JobSpec, code: CodeArchive | None, plan: Plan) -> PlatformRef:
         grace_s = stop_grace_s(self.settings_of(spec))
         submission = Submission(self.context.home.absolute(), self.name, job_id, name, spec, code, plan, grace_s)
-        secrets = secret_values(spec.secrets, self.context.env)
+
+        @cache
+        def secrets() -> bytes:
+            """Read only where something is started: a repeat may come from an environment that has them no more."""
+            return secret_line(secret_values(spec.secrets, self.context.env))
+
+        if not submission.root.exists():
+            secrets()  # refused before anything is written
         with new_job_folder(self.context.home, job_id) as new:
             if new is not None:
                 fill(new, self.context.home, submission.record(time.time()), code)
@@ -47,8 +57,12 @@ class PlatformHere(Platform):
         """Write into the folder, still at a place of its own, what the start needs."""
 
     @abstractmethod
-    def start(self, folder: JobFolder, submission: Submission, secrets: Mapping[str, str]) -> None:
-        """Start what has not been started; repeated after a crash at any point, it starts nothing twice."""
+    def start(self, folder: JobFolder, submission: Submission, secrets: Callable[[], bytes]) -> None:
+        """Start what has not been started; repeated after a crash at any point, it starts nothing twice.
+
+        Args:
+            secrets: Reads them, as the launcher's standard input; to be called only for a start.
+        """
 
     @abstractmethod
     def look(self, folder: JobFolder) -> JobStatus:
@@ -59,10 +73,18 @@ class PlatformHere(Platform):
         """Tell what still runs of it to stop."""
 
     def status(self, ref: PlatformRef) -> JobStatus:
-        return self.look(self._folder(ref))
+        folder = JobFolder.found(self.context.home, ref)
+        try:
+            return GONE if folder is None else self.look(folder)
+        except (FileNotFoundError, NotADirectoryError, KeyError):
+            if folder is None or folder.is_there:
+                raise
+            return GONE  # it was deleted while we looked
 
     def stop(self, ref: PlatformRef) -> None:
-        self.end(self._folder(ref))
+        folder = JobFolder.found(self.context.home, ref)
+        if folder is not None:
+            self.end(folder)
 
     def logs(self, ref: PlatformRef, cursor: str = "") -> LogPage:
         folder = self._folder(ref)

@@ -68,14 +68,24 @@ class JobFolder:
     @classmethod
     def of(cls, home: Path, ref: str) -> JobFolder:
         """The folder that a reference means; raises `PlatformProblem` if it is gone, or no reference of ours."""
+        folder = cls.found(home, ref)
+        if folder is None:
+            raise _gone(ref, home.absolute() / "local" / ref)
+        return folder
+
+    @classmethod
+    def found(cls, home: Path, ref: str) -> JobFolder | None:
+        """The same, None if it was deleted; raises `PlatformProblem` only for what is no reference of ours."""
         root = home.absolute() / "local" / ref
-        if not SAFE_ID.match(ref) or not root.is_dir():
-            raise PlatformProblem(
-                f"the files of job {ref[:80]!r} are not on this machine",
-                why=f"there is no folder {str(root)[:300]!r}",
-                fix="look on the machine that started it, or with the IPYMLOPS_HOME it was started with",
-            )
-        return cls(root)
+        if not SAFE_ID.match(ref):
+            raise _gone(ref, root)
+        folder = cls(root)
+        return folder if folder.is_there else None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it has not been deleted, not even in part."""
+        return (self.root / "job.json").exists() and (self.root / "nodes").is_dir()
 
     @classmethod
     def is_deleted(cls, home: Path, ref: str) -> bool:
@@ -123,6 +133,14 @@ class JobFolder:
         return read_json(self.root / "job.json") or {}
 
 
+def _gone(ref: str, root: Path) -> PlatformProblem:
+    return PlatformProblem(
+        f"the files of job {ref[:80]!r} are not on this machine",
+        why=f"there is no folder {str(root)[:300]!r}, or not all of it: it was deleted, or never was here",
+        fix="look on the machine that started it, or with the IPYMLOPS_HOME it was started with",
+    )
+
+
 def job_folder(home: Path, job_id: JobId) -> Path:
     """Where the job's folder is, or will be."""
     return home.absolute() / "local" / job_id
@@ -144,7 +162,11 @@ def new_job_folder(home: Path, job_id: JobId) -> Iterator[Path | None]:
             return
         new = final.parent / f".new-{job_id}"
         new.mkdir(mode=MODE)
-        yield new
+        try:
+            yield new
+        except BaseException:  # a full disk, Ctrl-C: nothing half-written stays
+            shutil.rmtree(new, ignore_errors=True)
+            raise
         new.rename(final)
 
 

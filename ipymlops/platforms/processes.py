@@ -1,4 +1,4 @@
-"""Processes that outlive us: starting them so that a lock says whether they live, and ending them safely."""
+"""Processes that outlive us: starting them so that a lock says whether they live."""
 
 from __future__ import annotations
 
@@ -7,59 +7,10 @@ import fcntl
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 PAUSE_S = 0.01
-
-
-@dataclass(frozen=True)
-class ProcessId:
-    """One process and no other: pids are used again, also after a restart of the machine.
-
-    `started` is what the kernel says of its start; "" where it does not say.
-    """
-
-    pid: int
-    started: str
-    boot: str
-
-    @classmethod
-    def of(cls, pid: int) -> ProcessId:
-        return cls(pid, _started(pid), boot_id())
-
-    @property
-    def is_alive(self) -> bool:
-        return self.boot == boot_id() and bool(self.started) and _started(self.pid) == self.started
-
-
-def boot_id() -> str:
-    """Changes when the machine starts anew."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        done = subprocess.run(["sysctl", "-n", "kern.boottime"], capture_output=True, text=True, check=False)
-        return done.stdout.strip()
-
-
-def _started(pid: int) -> str:
-    try:
-        # The name in parentheses may hold anything; the 22nd field is the 20th after it.
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
-    except (OSError, IndexError):
-        if Path("/proc/self/stat").exists():
-            return ""
-        done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        return done.stdout.strip()
-
-
-def signal_process(process: ProcessId, number: int) -> None:
-    """Signal it if it is still the process that we mean; harmless otherwise."""
-    if process.is_alive:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, number)
 
 
 def try_lock(path: Path) -> int | None:
@@ -97,13 +48,6 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(file)
     return False
-
-
-def wait_for_lock(path: Path) -> int:
-    """Take a lock that others only look at."""
-    while (file := try_lock(path)) is None:
-        time.sleep(PAUSE_S)
-    return file
 
 
 def start_detached(

@@ -81,6 +81,7 @@ class Submission:
             "live_root": self.code.root if self.code else None,
             "node_rank": rank,
             "nodes": self.plan.nodes,
+            "peers": [str(root / "nodes" / str(other) / "state") for other in range(self.plan.nodes) if other != rank],
             "main_address": "127.0.0.1",
             "deadline": None,
             "max_runtime_s": self.plan.max_runtime_s,

@@ -7,7 +7,7 @@ import os
 import select
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional
 
 from ipymlops.runtime import config as configs
 from ipymlops.runtime.config import LaunchConfig
@@ -86,7 +86,16 @@ def _attempt(raw: Mapping[str, Any], state: State) -> int:
         result = _failed(EXIT_PLATFORM_ERROR, "platform_error", _own_failure(error))
     times = {"attempt": attempt.attempt, "started_at": attempt.started_at, "ended_at": now()}
     state.finish({"metrics": {}, "notes": [], **result, **times})
+    if result["end_reason"] not in (None, "user", "timeout"):
+        _end_peers(raw.get("peers") or ())
     return int(result["exit_code"])
+
+
+def _end_peers(folders: Iterable[str]) -> None:
+    """A node that failed ends the others, which would wait for it; those whose folders are gone need nothing."""
+    for folder in folders:
+        if os.path.isdir(folder):
+            State(folder).tell_to_stop()
 
 
 def _acts(raw: Mapping[str, Any], state: State, attempt: Attempt, signals: Signals) -> Dict[str, Any]:

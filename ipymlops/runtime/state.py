@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import signal
 import time
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
@@ -76,6 +78,21 @@ class State:
         """Leave word that the user wants the end; the signal comes after it."""
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         with open(self.path("stop"), "ab"):
+            pass
+
+    def tell_to_stop(self) -> None:
+        """Leave word, then signal the launcher; again only if an earlier call did not come so far.
+
+        One that has not begun its attempt is not signalled: it sees the word before it starts the script.
+        """
+        self.ask_to_stop()
+        attempt = self.attempt()
+        # The lock says that the launcher lives, so its number is not another process's by now.
+        if attempt is None or os.path.exists(self.path("told")) or not self.is_held():
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(attempt.pid, signal.SIGTERM)
+        with open(self.path("told"), "ab"):
             pass
 
     def stop_was_asked(self) -> bool:

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from ipymlops.errors import PlatformProblem, UsageProblem
 from ipymlops.job import EndReason, JobState, new_job_id
 from ipymlops.platforms.base import Platform
-from ipymlops.spec import JobSpec, PlatformRef
+from ipymlops.spec import JobSpec, Plan, PlatformRef
 from ipymlops.testing.job_runner import COMMIT, PROBE, JobRunner, packed
 from ipymlops.testing.killed_submit import ACTS, Submit, kills, submit_and_die
-from ipymlops.testing.platform_basics import RAN_ONCE, WAITS, PlatformBasics
+from ipymlops.testing.platform_basics import RAN_ONCE, SECRET, WAITS, PlatformBasics
 
 MOST_ACTS = 300
 WHO = ("JOB_ID", "JOB_NAME", "PLATFORM", "COMMIT", "NODE_RANK", "NODES")
@@ -192,11 +192,33 @@ for path in (os.environ["IPYMLOPS_DATA_DIR"] + "/digits", os.environ["IPYMLOPS_D
         assert "--lr" in json.dumps(plan.request)
         assert not (platform.context.home / "local").exists()
 
-    def test_a_reference_of_nothing_is_a_problem(self, platform: Platform) -> None:
-        for ref in (PlatformRef(new_job_id()), PlatformRef("../x"), PlatformRef("")):
+    def test_a_job_that_it_no_longer_knows_is_gone(self, platform: Platform) -> None:
+        ref = PlatformRef(new_job_id())
+        status = platform.status(ref)
+        assert (status.state, status.is_gone) == (JobState.UNKNOWN, True)
+        assert status.detail
+        platform.stop(ref)
+        assert platform.status(ref) == status
+        for question in (platform.logs, lambda ref: list(platform.artifacts(ref))):
+            with pytest.raises(PlatformProblem):
+                question(ref)
+
+    def test_what_is_no_reference_is_a_problem(self, platform: Platform) -> None:
+        for ref in (PlatformRef("../x"), PlatformRef("")):
             for question in (platform.status, platform.logs, platform.stop):
                 with pytest.raises(PlatformProblem):
                     question(ref)
+
+    def test_a_repeat_needs_nothing_that_only_the_start_needed(self, runner: JobRunner) -> None:
+        """It may come from another session: without the secrets, and without the interpreter on its PATH."""
+        job_id, asked = new_job_id(), {"secrets": (("TOKEN", f"env:{SECRET[0]}"),)}
+        ref = runner.succeeded(runner.submit(RAN_ONCE, job_id=job_id, **asked))
+        env = {name: value for name, value in runner.platform.context.env.items() if name != SECRET[0]}
+        elsewhere = type(runner.platform)(replace(runner.platform.context, env=env))
+        spec = JobSpec("train.py", python="/no/such/python", **asked)
+        code = packed(runner.folder, {"train.py": RAN_ONCE})
+        assert elsewhere.submit(job_id, "contract", spec, code, Plan(elsewhere.name)) == ref
+        assert runner.read(ref, "ran") == b"once\n"
 
     def test_a_cursor_of_nothing_is_a_problem(self, runner: JobRunner) -> None:
         ref = runner.succeeded(runner.submit(""))

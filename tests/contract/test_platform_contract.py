@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -90,6 +91,40 @@ print(rank, os.environ["IPYMLOPS_NODES"], os.environ["IPYMLOPS_MAIN_ADDRESS"])
         status = runner.ended(runner.submit(script, nodes=2))
         assert (status.state, status.end_reason, status.exit_code) == (JobState.FAILED, EndReason.EXIT_CODE, 7)
         assert "node 1" in status.detail
+
+    def test_a_node_that_fails_ends_the_others_also_if_nobody_asks(self, runner: JobRunner, home: Path) -> None:
+        """Each is told once, with the platform and the failed node both at it."""
+        script = """
+import os, signal, sys, time
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+with open(os.environ["IPYMLOPS_OUTPUT_DIR"] + "/ready", "w"):
+    pass
+if os.environ["IPYMLOPS_NODE_RANK"] == "1":
+    while not os.path.exists(os.path.dirname(os.environ["IPYMLOPS_OUTPUT_DIR"]) + "/ready"):
+        time.sleep(0.01)
+    sys.exit(7)
+while not told:
+    time.sleep(0.01)
+time.sleep(0.5)
+sys.exit(40 + len(told))
+"""
+        ref = runner.submit(script, nodes=2)
+        result = home / "local" / ref / "nodes" / "0" / "state" / "result.json"
+        eventually(result.exists, "the other node ends")
+        assert json.loads(result.read_text())["exit_code"] == 41
+        status = runner.ended(ref)
+        assert (status.end_reason, status.exit_code) == (EndReason.EXIT_CODE, 7)
+
+    def test_a_job_whose_folder_is_deleted_while_it_runs_is_gone(self, runner: JobRunner, home: Path) -> None:
+        ref = runner.submit("import os; print(os.getpid(), os.getppid(), flush=True)\n" + WAITS)
+        runner.until_logged(ref, b"ready")
+        pids = [int(word) for word in runner.platform.logs(ref).lines[0].text.split()]
+        shutil.rmtree(home / "local" / ref)
+        assert runner.platform.status(ref).is_gone
+        runner.platform.stop(ref)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
 
     def test_children_of_the_script_keep_no_job_alive(self, runner: JobRunner) -> None:
         script = "import subprocess, sys\nsubprocess.Popen(['sleep', '600'], close_fds=False, start_new_session=True)\n"

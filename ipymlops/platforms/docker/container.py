@@ -42,7 +42,6 @@ class Wanted:
     data: Mapping[str, Path]
     gpus: Chosen
     facts: EngineFacts
-    has_stdin: bool
 
 
 def container_name(job_id: str) -> str:
@@ -60,7 +59,7 @@ def create(client: Any, folder: JobFolder, wanted: Wanted) -> str:
         wanted.image,
         name=container_name(wanted.job_id),
         labels=_labels(wanted),
-        stdin_open=wanted.has_stdin,
+        stdin_open=bool(wanted.spec.secrets),
         host_config=client.api.create_host_config(**_host_config(folder, wanted)),
         **(_as_built(wanted) if wanted.spec.no_code else _coded(folder, wanted)),
     )

@@ -49,7 +49,8 @@ def sdk() -> Any:
 
 
 def find_engine(env: Mapping[str, str]) -> Address:
-    """The address of the engine that answers; raises `Unreachable` with what to do if none does."""
+    """The address of the engine that answers; raises `MissingExtra`, and `Unreachable` with what to do if none does."""
+    sdk()  # without it there is nothing to ask with, whether an engine is here or not
     problems: list[str] = []
     for address in _addresses(env):
         answer = _asked(address)

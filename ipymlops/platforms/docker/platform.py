@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -23,7 +23,6 @@ from ipymlops.platforms.gpus_here import Chosen, chosen_gpus, gpus_of
 from ipymlops.platforms.here import PlatformHere
 from ipymlops.platforms.jobfolder import JobFolder, read_json, write_json
 from ipymlops.platforms.processes import locked
-from ipymlops.platforms.secret_refs import secret_line
 from ipymlops.platforms.submission import STOP_GRACE_S, Submission
 from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobSpec, Plan
 
@@ -74,12 +73,11 @@ class DockerPlatform(PlatformHere):
         data = containers.data_in_container(data_paths(self.name, spec.data, self.context.env), no_code=False)
         write_json(node.config, submission.launch_config(containers.ROOT, 0, data=data, env={}))
 
-    def start(self, folder: JobFolder, submission: Submission, secrets: Mapping[str, str]) -> None:
+    def start(self, folder: JobFolder, submission: Submission, secrets: Callable[[], bytes]) -> None:
         with locked(folder.submit_lock):
             address = self._address(folder)
             with engine(address) as client:
-                stdin = secret_line(secrets)
-                start_once(client, folder, lambda: self._create(client, folder, submission, bool(stdin)), stdin)
+                start_once(client, folder, lambda: self._create(client, folder, submission), secrets)
         ensure_shepherd(folder, self.context.env)
 
     def look(self, folder: JobFolder) -> JobStatus:
@@ -116,7 +114,7 @@ class DockerPlatform(PlatformHere):
         write_json(address_path(folder), dict(address))
         return address
 
-    def _create(self, client: Any, folder: JobFolder, submission: Submission, has_stdin: bool) -> str:  # noqa: FBT001
+    def _create(self, client: Any, folder: JobFolder, submission: Submission) -> str:
         spec, plan = submission.spec, submission.plan
         wanted = containers.Wanted(
             job_id=submission.job_id,
@@ -127,7 +125,6 @@ class DockerPlatform(PlatformHere):
             data=data_paths(self.name, spec.data, self.context.env),
             gpus=Chosen(plan.accelerator, plan.accelerator_count, gpus_of(folder.root)),
             facts=facts_of(client),
-            has_stdin=has_stdin,
         )
         return containers.create(client, folder, wanted)
 

@@ -28,7 +28,7 @@ def find_container(client: Any, folder: JobFolder) -> Any | None:
         return None
 
 
-def start_once(client: Any, folder: JobFolder, create: Callable[[], str], stdin: bytes) -> None:
+def start_once(client: Any, folder: JobFolder, create: Callable[[], str], secrets: Callable[[], bytes]) -> None:
     """Start the container unless it was started before; to be called with the submit's lock."""
     found = find_container(client, folder)
     if found is not None and found.status in NEVER_RAN:
@@ -37,6 +37,7 @@ def start_once(client: Any, folder: JobFolder, create: Callable[[], str], stdin:
         return
     if folder.node(0).state.stop_was_asked():
         return
+    stdin = secrets()
     container_id = create()
     if stdin:
         _give(client, container_id, stdin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import ClassVar
 
@@ -16,8 +16,7 @@ from ipymlops.platforms.jobfolder import JobFolder, write_json
 from ipymlops.platforms.jobstate import joined
 from ipymlops.platforms.local.checks import local_checks
 from ipymlops.platforms.local.interpreter import interpreter, refuse_old
-from ipymlops.platforms.local.nodes import ask_to_stop, launch_all, node_statuses
-from ipymlops.platforms.secret_refs import secret_line
+from ipymlops.platforms.local.nodes import launch, node_statuses, stop_living, waiting
 from ipymlops.platforms.submission import STOP_GRACE_S, Submission
 from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobSpec, Plan, PlatformRef
 
@@ -66,9 +65,10 @@ class LocalPlatform(PlatformHere):
             env = gpus.of_node(node.rank).env
             write_json(node.config, submission.launch_config(submission.root, node.rank, data=data, env=env))
 
-    def start(self, folder: JobFolder, submission: Submission, secrets: Mapping[str, str]) -> None:
-        env = self.context.env
-        launch_all(folder, interpreter(submission.spec, env), env, secret_line(secrets))
+    def start(self, folder: JobFolder, submission: Submission, secrets: Callable[[], bytes]) -> None:
+        env, nodes = self.context.env, waiting(folder)
+        if nodes:
+            launch(folder, nodes, interpreter(submission.spec, env), env, secrets())
 
     def status(self, ref: PlatformRef) -> JobStatus:
         if JobFolder.is_deleted(self.context.home, ref):  # and with it all that was known
@@ -84,9 +84,7 @@ class LocalPlatform(PlatformHere):
         return status if status.state.is_final else replace(status, metrics=jobfiles.last_metrics(folder))
 
     def end(self, folder: JobFolder) -> None:
-        for node, status in zip(folder.nodes, node_statuses(folder), strict=True):
-            if not status.state.is_final:
-                ask_to_stop(node)
+        stop_living(folder, node_statuses(folder))
 
     def checks(self) -> Iterator[Check]:
         return local_checks(self.context.home, self.context.env)

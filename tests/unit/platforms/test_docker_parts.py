@@ -2,11 +2,12 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
-from ipymlops.errors import PlatformProblem, Unreachable
+from ipymlops.errors import MissingExtra, PlatformProblem, Unreachable
 from ipymlops.job import JobState
 from ipymlops.platforms.docker.container import Wanted, _host_config
 from ipymlops.platforms.docker.engine import EngineFacts, _addresses, find_engine
@@ -64,7 +65,7 @@ def test_a_pump_that_is_closed_writes_no_more(tmp_path):
 
 
 def wanted(facts, gpus=NONE):
-    return Wanted("j1", "n", "i", JobSpec("t.py"), Plan("docker"), {}, gpus, facts, has_stdin=False)
+    return Wanted("j1", "n", "i", JobSpec("t.py"), Plan("docker"), {}, gpus, facts)
 
 
 def test_gpus_are_devices_in_the_engines_own_way(folder):
@@ -101,6 +102,14 @@ def test_the_users_word_comes_before_any_socket(tmp_path):
         server.bind("docker.sock")
         found = [one["DOCKER_HOST"] for one in _addresses({"XDG_RUNTIME_DIR": str(tmp_path)})]
     assert f"unix://{path}" in found
+
+
+def test_without_its_library_that_is_what_is_missing_engine_or_not(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "docker", None)
+    for env in ({}, {"DOCKER_HOST": f"unix://{tmp_path}/none"}):
+        with pytest.raises(MissingExtra) as problem:
+            find_engine(env)
+        assert problem.value.fix == "pip install 'ipymlops[docker]'"
 
 
 @pytest.mark.parametrize(
