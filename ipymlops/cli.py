@@ -8,9 +8,12 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipymlops.errors import IpymlopsError, JobDidNotSucceed, PlatformProblem
+
+if TYPE_CHECKING:
+    from ipymlops.job import Job
 
 INTERRUPTED = 130
 
@@ -84,8 +87,11 @@ def _print(result: Any, *, as_json: bool) -> None:
 
     if as_json:
         text = json_of(result.to_json()) if result is not None else ""
-    elif result is None or isinstance(result, JobHandle):
+    elif isinstance(result, JobHandle):
         text = ""  # its card is on stderr already
+        _say_next(result.record)
+    elif result is None:
+        text = ""
     else:
         from ipymlops.display.text import as_text
 
@@ -93,6 +99,12 @@ def _print(result: Any, *, as_json: bool) -> None:
     if text:
         sys.stdout.write(_encodable(text) + "\n")
     sys.stdout.flush()
+
+
+def _say_next(job: Job) -> None:
+    """A job that was only sent goes on by itself, and a terminal shows nothing more of it."""
+    if not job.is_over:
+        sys.stderr.write(f"  next: ipymlops logs {job.number} -f\n")
 
 
 def _encodable(text: str) -> str:

@@ -80,6 +80,8 @@ class PrintedNotebook(NotebookClient):
         new = [line for line in lines if line not in before and not line.startswith("  last lines of the log")]
         if all(line.startswith(" ") for line in new):
             new = [line for line in new if line.lstrip().startswith("│")]
+        if before:  # what the job printed led to its new state
+            new.sort(key=lambda line: not line.lstrip().startswith("│"))
         for line in new:
             print(line, flush=True)
         self.shown[name] = before + new

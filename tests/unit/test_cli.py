@@ -140,6 +140,18 @@ def test_without_any_python_the_remedy_is_told(folder, monkeypatch, capsys):
     assert "VIRTUAL_ENV" in capsys.readouterr().err
 
 
+def test_a_job_that_was_only_sent_says_how_to_follow_it(folder, capsys):
+    assert main(["train", "--", "sleep", "60"]) == 0
+    sent = capsys.readouterr()
+    assert sent.out == ""
+    assert sent.err.endswith("  next: ipymlops logs 1 -f\n")
+    assert main(["stop", "1"]) == 0
+    assert main(["wait", "1"]) == 1
+    capsys.readouterr()
+    assert main(["train", "--wait", "train.py"]) == 0
+    assert "next:" not in capsys.readouterr().err
+
+
 def test_a_reader_that_goes_away_ends_the_command_quietly(folder):
     line = f"{sys.executable} -m ipymlops help train | head -n 1"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
