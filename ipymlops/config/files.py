@@ -28,11 +28,21 @@ def project_table(cwd: Path) -> tuple[Path | None, Table]:
     """
     for folder in _folders(cwd):
         path = folder / "pyproject.toml"
-        tool = read(path).get("tool", {}) if path.is_file() else {}
+        tool = read(path).get("tool", {}) if _names_us(path) else {}
         table = tool.get("ipymlops") if isinstance(tool, dict) else None
         if isinstance(table, dict):
             return path, table
     return None, {}
+
+
+def _names_us(path: Path) -> bool:
+    """Whether a file can have our table; one that has not may be broken for all we care."""
+    try:
+        return b"ipymlops" in path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return False
+    except OSError:
+        return True  # it is told when it is read
 
 
 def user_table(home: Path) -> tuple[Path, Table]:

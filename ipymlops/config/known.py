@@ -73,8 +73,13 @@ _GENERAL = (
     Known("platform", "the default of --on"),
     Known("script", "the script that `.`, or no script at all, means"),
     Known("max_runtime", "the default of --max-runtime, for example 4h"),
-    Known("include", "ignored paths that are sent all the same", "list", is_of_code=True),
-    Known("allow_secrets", "paths that look like a secret and may be sent", "list", is_of_code=True),
+    Known(
+        "include",
+        "ignored paths that are sent all the same; from the file's own folder, with / first from the root",
+        "list",
+        is_of_code=True,
+    ),
+    Known("allow_secrets", "paths that look like a secret and may be sent, named likewise", "list", is_of_code=True),
 )
 _SAGEMAKER = (
     Known("sagemaker.region", "the AWS region"),
@@ -99,15 +104,18 @@ _VERTEX = (
     Known("vertex.resourcemanager_endpoint", "the address of Resource Manager"),
     Known("vertex.anonymous", "send no credential; only to this machine's own addresses", "flag"),
 )
+GRACE = "seconds between SIGTERM and SIGKILL, 30 without it"
 _OTHERS = (
     Known("ray.address", "the address of the Ray cluster's dashboard"),
     Known("ray.output", "where outputs are kept, seen from every node"),
     Known("docker.image", "the default container image"),
+    Known("docker.stop_grace_s", GRACE, "number"),
+    Known("local.stop_grace_s", GRACE, "number"),
 )
 
 SETTINGS: tuple[Known, ...] = (*_GENERAL, *_SAGEMAKER, *_VERTEX, *_OTHERS)
 
-PLATFORMS = ("local", *dict.fromkeys(one.platform for one in SETTINGS if one.platform))
+PLATFORMS = tuple(dict.fromkeys(one.platform for one in SETTINGS if one.platform))
 """Ours: what is not in the table is a mistake. A plug-in's settings are passed on as they are."""
 
 

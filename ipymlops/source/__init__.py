@@ -1,7 +1,7 @@
 """A repository → a snapshot of its code as it stands, and the archive that travels."""
 
 from ipymlops.source.archive import is_packed, pack
-from ipymlops.source.capture import relative_folder, snapshot
+from ipymlops.source.capture import relative_folder, root_of, snapshot
 from ipymlops.source.read import changed_paths, checkout, diff, files, holds
 from ipymlops.source.refs import keep, prune
 
@@ -16,5 +16,6 @@ __all__ = [
     "pack",
     "prune",
     "relative_folder",
+    "root_of",
     "snapshot",
 ]

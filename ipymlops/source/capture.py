@@ -37,8 +37,8 @@ def snapshot(
     somebody else's), and for a folder without a repository, objects and refs go to a bare repository below `objects`.
 
     Args:
-        include: Ignored paths to bring in (globs from the root), beside `[tool.ipymlops] include`.
-        allow_secrets: Paths that may look like secrets, beside `[tool.ipymlops] allow_secrets`.
+        include: Ignored paths to bring in: globs from the root, with or without a slash before them.
+        allow_secrets: Paths that may look like secrets, likewise from the root.
         job_id: Also keep the snapshot for this job (`keep`).
         objects: Where our bare repositories lie (default: below IPYMLOPS_HOME).
     Raises: `SourceProblem` for a likely secret, an unreadable file, no or an old git, a full disk.
@@ -48,13 +48,12 @@ def snapshot(
     repository = find_repository(start)
     root = repository.root if repository else start
     places = objects or _default_objects()
-    choice = ignore.choices(root)
-    choice = replace(choice, include=(*choice.include, *include))
+    choice = ignore.choices(root, include)
     try:
         with tempfile.TemporaryDirectory(prefix="ipymlops-") as scratch:
             shop = _with_store(Workshop(program, Path(), Path(scratch), root, choice), repository, places)
             found = gather(shop, repository, root)
-            taken = _taken(shop, repository, found, (*allow_secrets, *shop.choice.allow_secrets))
+            taken = _taken(shop, repository, found, allow_secrets)
     except OSError as error:  # git's own troubles are no OSError: this is the temporary folder, or ours below `objects`
         why = f"{error.strerror or error}: {error.filename or tempfile.gettempdir()}"
         fix = f"df -h '{tempfile.gettempdir()}' '{root}'"
@@ -62,6 +61,13 @@ def snapshot(
     if job_id is not None:
         refs.keep(taken, job_id)
     return taken
+
+
+def root_of(folder: Path) -> Path:
+    """What a snapshot of `folder` takes in: the whole repository, else the folder itself."""
+    start = _existing(folder)
+    repository = find_repository(start)
+    return repository.root if repository else start
 
 
 def relative_folder(taken: Snapshot, folder: Path) -> str:

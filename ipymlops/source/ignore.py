@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,22 +11,16 @@ from ipymlops.errors import SourceProblem
 from ipymlops.source.git import Git
 from ipymlops.source.paths import IGNORE_FILE, ignore_line, parents, shown
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 BUILT_IN = (".ipynb_checkpoints/", "__pycache__/")
 """Saving and running write them: they would make new code of the same code. What git tracks is sent anyway."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user chose in the repository: see `choices`."""
+    """What the user chose for the repository: the lines of `.ipymlopsignore`, and ignored paths to bring in."""
 
     ignore: tuple[bytes, ...] = ()
     include: tuple[str, ...] = ()
-    allow_secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,14 +41,9 @@ class Excludes:
         return f"{origin}: {shown(pattern)}"
 
 
-def choices(root: Path) -> Choices:
-    """`.ipymlopsignore` (the syntax of .gitignore, at the root only) and `[tool.ipymlops]` of pyproject.toml."""
-    table = _table(root / "pyproject.toml")
-    return Choices(
-        ignore=tuple(_lines(root / IGNORE_FILE)),
-        include=_texts(table, "include"),
-        allow_secrets=_texts(table, "allow_secrets"),
-    )
+def choices(root: Path, include: Iterable[str] = ()) -> Choices:
+    """With `.ipymlopsignore` as it stands: the syntax of .gitignore, at the root only."""
+    return Choices(tuple(_lines(root / IGNORE_FILE)), tuple(include))
 
 
 def excludes_file(
@@ -148,29 +136,3 @@ def _lines(file: Path) -> list[bytes]:
     except OSError as error:
         raise SourceProblem(f"{file} cannot be read", why=str(error.strerror), fix=f"chmod u+r '{file}'") from error
     return content.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n") if content else []
-
-
-def _table(file: Path) -> Mapping[str, object]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        table = tomllib.loads(text).get("tool", {}).get("ipymlops", {}) if "ipymlops" in text else {}
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise SourceProblem(
-            f"{file} cannot be read",
-            why=str(error),
-            fix=f"python3 -c \"import tomllib; tomllib.load(open('{file}', 'rb'))\"",
-        ) from error
-    return table if isinstance(table, dict) else {}
-
-
-def _texts(table: Mapping[str, object], key: str) -> tuple[str, ...]:
-    value = table.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise SourceProblem(
-            f"[tool.ipymlops] {key} in pyproject.toml is {value!r}",
-            why="it must be a list of texts",
-            fix=f'{key} = ["path/in/the/repository"]',
-        )
-    return tuple(value)

@@ -57,15 +57,15 @@ def kind_by_content(content: bytes) -> str | None:
 
 
 def refuse(found: Mapping[bytes, str], allowed: Iterable[str], root: Path) -> None:
-    """Raise `SourceProblem` for the secrets that are not allowed by their path."""
-    names = set(allowed)
+    """Raise `SourceProblem` for the secrets that are not allowed by their path from the root."""
+    names = {name.lstrip("/") for name in allowed}
     rest = sorted((path, kind) for path, kind in found.items() if shown(path) not in names)
     if not rest:
         return
     path, kind = printable(rest[0][0]), rest[0][1]
     more = f" (and {len(rest) - 1} more: {', '.join(printable(path) for path, _ in rest[1:6])})" if rest[1:] else ""
     lines = " ".join(shlex.quote(ignore_line(path)) for path, _ in rest)
-    harmless = f'[tool.ipymlops] allow_secrets = ["{path}"]'
+    harmless = f'[tool.ipymlops] allow_secrets = ["/{path}"]'
     raise SourceProblem(
         f"a likely secret would be sent: {path} looks like {kind}{more}",
         why="code is copied to the platform and kept there; give secrets to a job with --secret NAME instead",

@@ -14,8 +14,8 @@ from ipymlops.spec import JobSpec
 from ipymlops.units import format_duration
 from ipymlops.verbs.checkout import code_of
 from ipymlops.verbs.chosen import JOB, job_of, jobs_of
-from ipymlops.verbs.intending import snapshot_of
 from ipymlops.verbs.results import Difference
+from ipymlops.verbs.snapshot import snapshot_of
 from ipymlops.verbs.verb import VerbOptions
 
 HELP = "what changed between two jobs, or between a job and this folder"

@@ -11,6 +11,7 @@ from ipymlops.verbs.placing import Place, place_of
 from ipymlops.verbs.remedy import Put, WrongLine
 from ipymlops.verbs.script import Script, in_code, script_of
 from ipymlops.verbs.since import since_last_job
+from ipymlops.verbs.snapshot import snapshot_of
 from ipymlops.verbs.train_options import TrainOptions
 from ipymlops.verbs.variables import data_of, refuse_collisions, secrets_of, variables_of
 
@@ -131,18 +132,6 @@ def _python(place: Place, context: Context) -> str:
             fix="python3 -m venv .venv && . .venv/bin/activate",
         )
     return context.python
-
-
-def snapshot_of(context: Context) -> Snapshot:
-    """This folder's code as it stands."""
-    from ipymlops.source import snapshot
-
-    return snapshot(
-        context.cwd,
-        include=context.config.items("include"),
-        allow_secrets=context.config.items("allow_secrets"),
-        objects=context.home / "objects",
-    )
 
 
 def _to_send_bytes(code: Snapshot | None, context: Context) -> int:

@@ -211,7 +211,7 @@ def test_malformed_toml_names_file_and_line(where: str, project: Path, home: Pat
 
 
 def test_a_file_that_is_no_text_is_malformed_too(project: Path, home: Path) -> None:
-    (project / "pyproject.toml").write_bytes(b"\xff\xfe")
+    (project / "pyproject.toml").write_bytes(b"[tool.ipymlops]\xff\xfe")
     with pytest.raises(UsageProblem, match=r"no valid TOML"):
         load(project, {}, home)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from ipymlops.errors import SourceProblem
 from ipymlops.source import snapshot
 from ipymlops.source.paths import ignore_line
 
@@ -64,11 +63,6 @@ def test_include_brings_ignored_files_in(busy, names):
     assert {"data/a.csv", "data/deep/b.csv"} <= names(snapshot(busy, include=["data/**"]))
 
 
-def test_include_stands_in_pyproject(busy, names):
-    (busy / "pyproject.toml").write_text('[tool.ipymlops]\ninclude = ["data/a.csv"]\n')
-    assert "data/a.csv" in names(snapshot(busy))
-
-
 def test_ipymlopsignore_has_the_last_word_over_include(busy, names):
     (busy / ".ipymlopsignore").write_text("deep/\n")
     held = names(snapshot(busy, include=["data"]))
@@ -79,26 +73,6 @@ def test_ipymlopsignore_has_the_last_word_over_include(busy, names):
 def test_an_include_that_names_nothing_is_told(busy):
     taken = snapshot(busy, include=["dtaa/*.csv", "src/m.py"])
     assert taken.warnings == ("include = ['dtaa/*.csv'] names no file",)
-
-
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ('[tool.ipymlops]\ninclude = "data"\n', "include in pyproject.toml is 'data'"),
-        ("[tool.ipymlops]\nallow_secrets = [1]\n", "allow_secrets in pyproject.toml"),
-        ("[tool.ipymlops\n", "pyproject.toml cannot be read"),
-    ],
-)
-def test_a_wrong_pyproject_is_refused_with_the_line_to_write(repo, text, what):
-    (repo / "pyproject.toml").write_text(text)
-    with pytest.raises(SourceProblem, match=what) as caught:
-        snapshot(repo)
-    assert caught.value.fix
-
-
-def test_a_pyproject_that_is_not_about_us_may_be_anything(repo):
-    (repo / "pyproject.toml").write_text("[not toml")
-    assert snapshot(repo).files == 3
 
 
 def test_what_saving_and_running_leave_behind_is_left_out(repo, names):
