@@ -1,0 +1,36 @@
+"""Any arguments, through every door, on both platforms, really run: the script gets them byte for byte."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.bench.doors import ARGV, Doors, open_doors
+from tests.servers.engine import BASE, dockerd
+
+pytestmark = pytest.mark.xdist_group("engine")
+
+
+@pytest.fixture(scope="module")
+def container_engine() -> Iterator[dict[str, str]]:
+    """The variables that lead to an engine of our own, and to its image."""
+    with dockerd() as engine:
+        yield {"DOCKER_HOST": engine.host, "IPYMLOPS_DOCKER_IMAGE": BASE}
+
+
+@pytest.fixture
+def doors(tmp_path, container_engine) -> Iterator[Doors]:
+    with open_doors(tmp_path / "user", container_engine) as doors:
+        yield doors
+
+
+@settings(
+    max_examples=1,  # the simplest, which has every odd word; `make bench` generates more
+    phases=[Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(argv=ARGV)
+@pytest.mark.parametrize("platform", ["local", "docker"])
+def test_any_arguments_reach_the_script_through_every_door(argv, platform, doors):
+    assert doors.wrong(platform, argv) == []
