@@ -3,10 +3,10 @@
 # elsewhere it names what is missing and fails. Arguments: packages to install as they are called.
 set -euo pipefail
 
-# command:package, for what `make test` runs: real engines, and git's large files
+# command:package, for what `make test` runs: real engines, git's large files, and a browser
 needed=(
   git:git git-lfs:git-lfs dockerd:docker.io podman:podman runc:runc
-  setpriv:util-linux ldd:libc-bin /usr/bin/python3:python3
+  setpriv:util-linux ldd:libc-bin /usr/bin/python3:python3 chromium:chromium
 )
 
 missing=("$@")
