@@ -119,7 +119,7 @@ def os_problem(error: OSError) -> IpymlopsError:
     where = f": {error.filename}" if error.filename else ""
     why = f"{error.strerror or error}{where}"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return StoreProblem("the disk is full; nothing was started", why=why, fix="df -h")
+        return StoreProblem("the disk is full", why=why, fix="df -h")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return StoreProblem("a file or folder cannot be read or written", why=why, fix="ipymlops doctor")
     return PlatformProblem("this machine could not do it", why=why, fix="ipymlops doctor")

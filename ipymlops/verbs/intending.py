@@ -43,9 +43,10 @@ def intended(options: TrainOptions, context: Context) -> Intended:
         spec = replace(spec, script=script.script, workdir=relative_folder(code, context.cwd))
     spec = replace(spec, python=_python(place, context))
     plan = capped(place.platform.plan(spec), spec)
-    place.platform.preflight(spec, plan)
+    if not options.plan:  # a plan needs no sign-in, and no engine that runs
+        place.platform.preflight(spec, plan)
     code = code and since_last_job(code, context)
-    hints = (*script.hints, *([place.why] if place.why else []), *_flag_hints(script, options))
+    hints = (*script.hints, *([place.why] if place.why else []), *_word_hints(script, options))
     return Intended(Intent(spec, plan, code, _to_send_bytes(code, context)), script.stem, hints)
 
 
@@ -141,10 +142,11 @@ def _to_send_bytes(code: Snapshot | None, context: Context) -> int:
     return 0 if code is None or is_packed(code, context.home / "code") else code.bytes
 
 
-def _flag_hints(script: Script, options: TrainOptions) -> tuple[str, ...]:
-    """A flag of the script that is probably misspelt: pointed out, never blocked."""
+def _word_hints(script: Script, options: TrainOptions) -> tuple[str, ...]:
+    """Words of the script that are probably a slip: pointed out, never blocked."""
+    comment = ("the words from # on are the script's own: a line has no comments",) if "#" in options.argv else ()
     if script.path is None:
-        return ()
+        return comment
     from ipymlops.scriptflags import misspelt
 
-    return tuple(misspelt(script.path, options.argv))
+    return (*comment, *misspelt(script.path, options.argv))
