@@ -37,6 +37,8 @@ def _how(job: Job) -> str:
 def _cause(job: Job) -> str:
     error = job.error or {}
     place = f" ({error['file']}:{error['line']})" if error.get("file") and error.get("line") else ""
+    if error.get("what") and job.end_reason is EndReason.EXIT_CODE and not error.get("traceback"):
+        return str(error.get("why") or error["what"])  # its exit code is told already
     if error.get("what"):
         return f"{error['what']}{place}"
     return "" if job.end_reason is EndReason.USER else job.detail

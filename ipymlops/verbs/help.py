@@ -118,7 +118,8 @@ def entries() -> Iterator[tuple[str, str]]:
             meaning = (kind.__doc__ or "").splitlines()[0]
             yield "errors", f"{name}: {meaning} (exit status {kind.exit_code})"
     for reason in EndReason:
-        yield "end reasons", f"{reason.value.replace('_', ' ')} ({reason.value}): {END_REASONS[reason]}"
+        word, name = reason.value.replace("_", " "), reason.value
+        yield "end reasons", f"{word}{f' ({name})' if name != word else ''}: {END_REASONS[reason]}"
     for setting in SETTINGS:
         variable = f" (variable {setting.variable})" if setting.variable else ""
         yield "settings", f"{setting.key}: {setting.help}{variable}"

@@ -88,10 +88,10 @@ def unknown_flag(flag: str, table: Table) -> UsageProblem:
     near = nearest(flag, [known for known in table if known.startswith("--")])
     known = ", ".join(sorted(known for known in table if known.startswith("--")))
     what = f"there is no option {flag}"
-    after = "; a script's own options go after the script" if "--gpu" in table else ""
+    after = "a script's own options go after the script" if "--gpu" in table else ""
     if near:
-        return WrongLine(what, why=f"did you mean {near}?{after}", edit=Swap(flag, near))
-    return UsageProblem(what, why=f"there are {known}{after}")
+        return WrongLine(what, why=f"did you mean {near}? {after}".rstrip(), edit=Swap(flag, near))
+    return UsageProblem(what, why="; ".join([f"there are {known}", *([after] if after else [])]))
 
 
 def _no_value(name: str, action: Action, after: Sequence[str]) -> UsageProblem:

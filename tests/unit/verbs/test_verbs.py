@@ -199,6 +199,15 @@ def test_how_a_job_ended_is_told_in_words(facts, how, context):
     assert caught.value.what == f"job 1 (x) did not succeed: {how}"
 
 
+def test_a_script_without_a_traceback_failed_for_the_last_line_of_its_log(context):
+    error = {"what": "the script ended with exit code 2", "why": "the last line of its log is: no such option: --lrr"}
+    facts = {"state": JobState.FAILED, "end_reason": EndReason.EXIT_CODE, "exit_code": 2, "error": error}
+    context.store.add(Job(JobId("j1"), "x", "local", datetime.now(timezone.utc), **facts), None)
+    with pytest.raises(JobDidNotSucceed) as caught:
+        dispatch(["wait", "1"], None, context)
+    assert caught.value.why == error["why"]
+
+
 def test_a_handle_reads_the_newest_record(context, jobs):
     handle = JobHandle(jobs[0].id, context)
     assert (handle.name, handle.number, handle.is_final) == ("old", 1, True)
