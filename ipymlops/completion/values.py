@@ -61,8 +61,8 @@ def filters(context: Context) -> Iterator[tuple[str, str]]:
 def jobs(word: str, context: Context) -> Iterator[tuple[str, str]]:
     """The newest jobs by number, by name once a letter is typed; each with its state and age."""
     from ipymlops.display.plain import shortened
-    from ipymlops.display.units import age
     from ipymlops.store.base import JobQuery
+    from ipymlops.units import age
 
     now = context.clock.now()
     found = context.store.find(JobQuery(words=(word,) if word and not word.isdigit() else ()), limit=JOBS)
@@ -78,8 +78,8 @@ def jobs(word: str, context: Context) -> Iterator[tuple[str, str]]:
 
 def files_of(word: str, context: Context) -> Iterator[tuple[str, str]]:
     """The files of the job that a word means, where listing them is no request to a far platform."""
-    from ipymlops.display.units import size
     from ipymlops.errors import UnknownJob
+    from ipymlops.units import size
 
     try:
         job = context.store.resolve(word)

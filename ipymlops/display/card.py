@@ -12,9 +12,9 @@ from ipymlops.display import sent
 from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Lines, Notes, Step, Steps, View
 from ipymlops.display.looks import CAUSES, Tone, badge, look_of
 from ipymlops.display.plain import log_text, shortened
-from ipymlops.display.units import age, clock_time, duration, figure, moment, usd
 from ipymlops.job import EndReason, Job, JobState
 from ipymlops.spec import Intent
+from ipymlops.units import age, clock_time, duration, figure, moment, usd
 
 TRACEBACK_LINES = 12
 METRICS = 12

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from ipymlops.display.blocks import Fact
 from ipymlops.display.plain import shortened
-from ipymlops.display.units import count, duration, size, usd
 from ipymlops.job import Job
 from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, Intent, LeftOut, Plan, Snapshot
+from ipymlops.units import count, duration, size, usd
 
 COMMAND_LENGTH, COMMAND_WORDS = 600, 200
 TIMES = "\u00d7"

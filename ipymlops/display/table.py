@@ -10,9 +10,9 @@ from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Notes, Ta
 from ipymlops.display.looks import CAUSES, Tone, badge, look_of
 from ipymlops.display.plain import shortened
 from ipymlops.display.sent import TIMES
-from ipymlops.display.units import age, count, duration, figure, size, usd
 from ipymlops.job import EndReason, Job
 from ipymlops.platforms.base import Check
+from ipymlops.units import age, count, duration, figure, size, usd
 from ipymlops.verbs.results import ArtifactList, DoctorReport, JobList, SettingRow, SettingTable
 
 MOST_ROWS = 200

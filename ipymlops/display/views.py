@@ -14,9 +14,9 @@ from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Lines, No
 from ipymlops.display.card import Card
 from ipymlops.display.looks import Tone
 from ipymlops.display.plain import log_text, shortened
-from ipymlops.display.units import count
 from ipymlops.job import Job
 from ipymlops.spec import Intent, Plan
+from ipymlops.units import count
 from ipymlops.verbs.results import (
     ArtifactList,
     Checkout,

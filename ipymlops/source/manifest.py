@@ -15,8 +15,9 @@ from ipymlops.source.gather import unreadable_problem
 from ipymlops.source.git import Git
 from ipymlops.source.index import SYMLINK, Entries
 from ipymlops.source.objects import blobs, sizes
-from ipymlops.source.paths import ignore_line, printable, shown, size
+from ipymlops.source.paths import ignore_line, printable, shown
 from ipymlops.spec import LeftOut
+from ipymlops.units import size
 
 LARGE = 50_000_000
 """Bytes of code above which the biggest files are named."""

@@ -27,16 +27,6 @@ def ignore_line(path: bytes) -> str:
     return f"/{text}"
 
 
-def size(count: int) -> str:
-    """Bytes for people: `61.2 MB` (decimal)."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:  # noqa: PLR2004 - the decimal step
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
 def parents(path: bytes) -> list[bytes]:
     """The folders above a path, the topmost first: `a`, `a/b` for `a/b/c`."""
     parts = path.split(b"/")[:-1]

@@ -11,7 +11,7 @@ from typing import Any
 from ipymlops.context import Context
 from ipymlops.job import Job
 from ipymlops.spec import JobSpec
-from ipymlops.units import format_duration
+from ipymlops.units import duration
 from ipymlops.verbs.checkout import code_of
 from ipymlops.verbs.chosen import JOB, job_of, jobs_of
 from ipymlops.verbs.results import Difference
@@ -22,7 +22,6 @@ HELP = "what changed between two jobs, or between a job and this folder"
 EXAMPLES = ("ipymlops diff last",)
 
 Section = tuple[str, tuple[str, ...]]
-FINE_S = 60
 ASKED = ("gpu", "machine_type", "nodes", "image", "python", "env", "data", "secrets", "settings", "max_runtime_s")
 
 
@@ -112,13 +111,8 @@ def _environment(left: JobSpec | None, right: JobSpec | None) -> Iterator[str]:
 
 
 def _figures(job: Job) -> dict[str, Any]:
-    took = {"duration": _duration(job.duration_s)} if job.duration_s is not None else {}
+    took = {"duration": duration(job.duration_s)} if job.duration_s is not None else {}
     return {"state": job.state.value, **took, **{f"metric {name}": value for name, value in job.metrics.items()}}
-
-
-def _duration(seconds: float) -> str:
-    """Tenths of a second where they matter: a job of 0.8 s did not take none."""
-    return format_duration(seconds) if seconds >= FINE_S else f"{seconds:.1f}s"
 
 
 def _rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[str]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-import pytest
-
 from ipymlops.source import manifest, snapshot
-from ipymlops.source.paths import printable, size
+from ipymlops.source.paths import printable
 
 
 def test_above_fifty_megabytes_the_ten_biggest_are_named_with_the_line_that_leaves_them_out(repo, names):
@@ -68,14 +66,6 @@ def test_very_many_rows_are_cut_and_counted(repo):
     taken = snapshot(repo)
     assert len(taken.left_out) == manifest.MOST_ROWS
     assert taken.warnings == ("5 more paths were left out, 5 B together",)
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (61_200_000, "61.2 MB"), (3_000_000_000, "3.0 GB")],
-)
-def test_sizes_are_for_people(count, text):
-    assert size(count) == text
 
 
 def test_a_hostile_name_cannot_draw_on_the_terminal():
