@@ -57,6 +57,12 @@ def test_a_misspelt_flag_is_pointed_out_with_the_one_that_was_meant(script):
     ]
 
 
+def test_a_flag_and_its_value_in_one_argument_are_told_apart(script):
+    assert misspelt(script(ARGPARSE), ["--optimizer adam"]) == [
+        "'--optimizer adam' arrives as one argument; --optimizer and its value are two, in a %%mlops cell two lines"
+    ]
+
+
 @pytest.mark.parametrize(
     "argv",
     [
