@@ -22,9 +22,15 @@ def run(*words, cwd, **variables) -> str:
 
 @pytest.fixture
 def wheel(tmp_path) -> Path:
-    """The wheel as `pip install .` builds it; nothing but the system's own programs on PATH, so no Node."""
+    """The wheel as `pip install .` builds it, where Node and its like would say that they were called."""
+    traps, called = tmp_path / "traps", tmp_path / "called"
+    traps.mkdir()
+    for name in ("node", "nodejs", "npm", "npx", "yarn", "pnpm", "jlpm", "corepack"):
+        (traps / name).write_text(f"#!/bin/sh\necho {name} >>'{called}'\nexit 1\n")
+        (traps / name).chmod(0o755)
     words = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT)]
-    run(sys.executable, *words, cwd=tmp_path, PATH="/usr/bin:/bin")
+    run(sys.executable, *words, cwd=tmp_path, PATH=f"{traps}:/usr/bin:/bin")
+    assert not called.exists(), called.read_text()
     (built,) = (tmp_path / "dist").glob("*.whl")
     return built
 
