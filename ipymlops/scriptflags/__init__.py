@@ -69,7 +69,7 @@ def _hint(script: str, word: str, flags: ScriptFlags) -> str:
     import difflib
 
     names = [flag.name for flag in flags.known if flag.name.startswith("--") and flag.name != "--help"]
-    first = word.split(" ")[0]
+    first = word.split(" ", maxsplit=1)[0]
     if first != word and first in names:
         return f"{word!r} arrives as one argument; {first} and its value are two, in a %%mlops cell two lines"
     folded = {name.casefold().replace("_", "-"): name for name in names}
