@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -126,7 +124,3 @@ def known(key: str) -> Known | None:
             return one
     platform, dot, name = key.partition(".")
     return Known(key, f"a setting of the platform {platform}") if dot and name and platform not in PLATFORMS else None
-
-
-def nearest(word: str, words: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(word, list(words), 1)), None)

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from ipymlops.config.files import project_table, user_table
 from ipymlops.config.home import home_of
-from ipymlops.config.known import PLATFORMS, PREFIX, SETTINGS, Known, known, nearest
+from ipymlops.config.known import PLATFORMS, PREFIX, SETTINGS, Known, known
 from ipymlops.errors import UsageProblem
+from ipymlops.nearest import nearest
 
 Source = Literal["line", "environment", "project", "user", "default", "ignored"]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ipymlops.config.files import USER_FILE, malformed, read
-from ipymlops.config.known import SETTINGS, Known, known, nearest
+from ipymlops.config.known import SETTINGS, Known, known
 from ipymlops.errors import UsageProblem
+from ipymlops.nearest import nearest
 
 
 def write_user(home: Path, values: Mapping[str, str | None]) -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 
 from ipymlops.errors import UsageProblem
 from ipymlops.hardware.accelerators import Accelerator, accelerator_called, accelerators
+from ipymlops.nearest import nearest
 
 _MEMORY = re.compile(r"(\d{1,4})gb\+", re.ASCII)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
@@ -69,11 +69,11 @@ def _no_count(text: str, kind: str, count: str) -> UsageProblem:
 
 def _unknown(kind: str, text: str) -> UsageProblem:
     words = [name for one in accelerators().values() for name in (one.name, *one.aliases)]
-    near = difflib.get_close_matches(kind, words, 1)
-    meant = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(kind, words)
+    meant = f"did you mean {near!r}? " if near else ""
     what = f"no GPU is called {kind!r}" if kind else f"--gpu {text!r} names no GPU"
     return UsageProblem(
         what,
         why=f"{meant}there are: {', '.join(accelerators())}; or by memory: 40gb+",
-        fix=f"--gpu {(near or ['t4'])[0]}",
+        fix=f"--gpu {near or 't4'}",
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 
 from ipymlops.errors import MissingExtra, UsageProblem
+from ipymlops.nearest import nearest
 from ipymlops.platforms.base import Platform, PlatformContext
 
 GROUP = "ipymlops.platforms"
@@ -21,7 +21,7 @@ class Platforms:
         self._made: dict[str, Platform] = {}
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(_installed()))
+        return iter(sorted(self._installed))
 
     def __getitem__(self, name: str) -> Platform:
         if name not in self._made:
@@ -30,15 +30,15 @@ class Platforms:
 
     def kind(self, name: str) -> type[Platform]:
         """The class; makes none. Raises `UsageProblem` for an unknown name, `MissingExtra` without its library."""
-        point = _installed().get(name)
+        point = self._installed.get(name)
         if point is None:
             raise _unknown(name, list(self))
         return _loaded(point)
 
-
-@cache
-def _installed() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+    @cached_property
+    def _installed(self) -> dict[str, EntryPoint]:
+        """Looked for once a line: what was installed meanwhile is found without a new kernel."""
+        return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def _loaded(point: EntryPoint) -> type[Platform]:
@@ -52,7 +52,7 @@ def _loaded(point: EntryPoint) -> type[Platform]:
 
 
 def _unknown(name: str, known: list[str]) -> UsageProblem:
-    near = difflib.get_close_matches(name, known, 1)
-    meant = f"did you mean {near[0]!r}? " if near else ""
-    fix = f"--on {near[0] if near else 'local'}"
+    near = nearest(name, known)
+    meant = f"did you mean {near!r}? " if near else ""
+    fix = f"--on {near or 'local'}"
     return UsageProblem(f"no platform is called {name!r}", why=f"{meant}there are: {', '.join(known)}", fix=fix)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ipymlops.control.wording import called
 from ipymlops.errors import JobDidNotSucceed
 from ipymlops.job import EndReason, Job, JobState
 
@@ -16,14 +17,10 @@ def failure_of(jobs: Sequence[Job]) -> JobDidNotSucceed | None:
     if not bad:
         return None
     job = bad[0]
-    others = f"; so did not {', '.join(_called(one) for one in bad[1:])}" if bad[1:] else ""
+    others = f"; so did not {', '.join(called(one) for one in bad[1:])}" if bad[1:] else ""
     return JobDidNotSucceed(
-        f"{_called(job)} did not succeed: {_how(job)}{others}", why=_cause(job), fix=f"ipymlops show {job.number}"
+        f"{called(job)} did not succeed: {_how(job)}{others}", why=_cause(job), fix=f"ipymlops show {job.number}"
     )
-
-
-def _called(job: Job) -> str:
-    return f"job {job.number} ({job.name})"
 
 
 def _how(job: Job) -> str:

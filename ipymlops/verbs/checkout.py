@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ipymlops.context import Context
+from ipymlops.control.wording import called
 from ipymlops.errors import SourceProblem, UsageProblem
 from ipymlops.job import Job
 from ipymlops.spec import Snapshot
@@ -52,12 +53,12 @@ def code_of(job: Job, context: Context) -> Snapshot:
     intent = context.store.intent(job.id)
     if intent is None or intent.code is None:
         raise SourceProblem(
-            f"job {job.number} ({job.name}) has no code of yours",
+            f"{called(job)} has no code of yours",
             why="it runs an image as built, or others started it",
             fix=f"ipymlops show {job.number}",
         )
     code = intent.code
     if not Path(code.git_dir).is_dir():
-        what = f"the code of job {job.number} ({job.name}) is no longer here"
+        what = f"the code of {called(job)} is no longer here"
         raise SourceProblem(what, why=f"{code.git_dir} is gone", fix=f"ipymlops show {job.number}")
     return code

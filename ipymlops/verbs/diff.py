@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipymlops.context import Context
+from ipymlops.control.wording import called
 from ipymlops.job import Job
 from ipymlops.spec import JobSpec
 from ipymlops.units import duration
@@ -46,7 +47,7 @@ def run(options: DiffOptions, context: Context) -> Difference:
     """Sections in the order of the promise; what did not change has none."""
     left = jobs_of("diff", [options.job] if options.job else [], context)[0]
     if options.other is None:
-        return Difference(_called(left), str(context.cwd), tuple(_section("code", _against_folder(left, context))))
+        return Difference(called(left), str(context.cwd), tuple(_section("code", _against_folder(left, context))))
     right = job_of(options.other, context)
     mine, others = _spec(left, context), _spec(right, context)
     sections = (
@@ -55,16 +56,12 @@ def run(options: DiffOptions, context: Context) -> Difference:
         *_section("environment", _environment(mine, others)),
         *_section("metrics", _rows(_figures(left), _figures(right))),
     )
-    return Difference(_called(left), _called(right), sections)
+    return Difference(called(left), called(right), sections)
 
 
 def _section(title: str, rows: Iterable[str]) -> list[Section]:
     found = tuple(rows)
     return [(title, found)] if found else []
-
-
-def _called(job: Job) -> str:
-    return f"job {job.number} ({job.name})"
 
 
 def _spec(job: Job, context: Context) -> JobSpec | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from ipymlops.context import Context
 from ipymlops.errors import IpymlopsError, MissingExtra, PlatformProblem, UsageProblem
+from ipymlops.nearest import nearest
 from ipymlops.platforms.base import Check
-from ipymlops.verbs.nearest import nearest
 from ipymlops.verbs.placing import HERE
 from ipymlops.verbs.results import DoctorReport
 from ipymlops.verbs.verb import VerbOptions

@@ -13,8 +13,8 @@ from ipymlops import errors
 from ipymlops.config import SETTINGS
 from ipymlops.context import Context
 from ipymlops.job import EndReason
+from ipymlops.nearest import nearest
 from ipymlops.verbs import VERBS, load
-from ipymlops.verbs.nearest import nearest
 from ipymlops.verbs.results import HelpText
 from ipymlops.verbs.verb import VERSION, VerbOptions
 

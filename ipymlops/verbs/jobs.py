@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from ipymlops.context import Context
 from ipymlops.errors import UsageProblem
 from ipymlops.job import JobState
+from ipymlops.nearest import nearest
 from ipymlops.store.base import JobQuery
-from ipymlops.verbs.nearest import nearest
 from ipymlops.verbs.results import JobList
 from ipymlops.verbs.verb import VerbOptions
 

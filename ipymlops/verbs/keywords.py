@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ipymlops.errors import UsageProblem
+from ipymlops.nearest import nearest
 from ipymlops.verbs import scan
-from ipymlops.verbs.nearest import nearest
 from ipymlops.verbs.request import parser_of
 
 HIDDEN = frozenset({"wants_help", "as_json"})

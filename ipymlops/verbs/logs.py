@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ipymlops.context import Context
+from ipymlops.control.wording import called
 from ipymlops.errors import UsageProblem
 from ipymlops.job import Job, LogLine
 from ipymlops.verbs import values
@@ -58,7 +59,7 @@ def run(options: LogsOptions, context: Context) -> LogLines | None:
         return None
     for job in jobs:
         if len(jobs) > 1:
-            context.screen.note(f"==> job {job.number} ({job.name}) <==")
+            context.screen.note(f"==> {called(job)} <==")
         for line in _lines(job, options, context):
             context.screen.log(line, with_rank=job.nodes > 1)
     return None

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
 from ipymlops.errors import IpymlopsError, UsageProblem
+from ipymlops.nearest import nearest
 from ipymlops.verbs import VERBS, load, scan
-from ipymlops.verbs.nearest import nearest
 from ipymlops.verbs.remedy import Without, WrongLine, completed, line_of, spans
 from ipymlops.verbs.verb import VERSION, Verb, VerbOptions
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ipymlops.errors import UsageProblem
-from ipymlops.verbs.nearest import nearest
+from ipymlops.nearest import nearest
 from ipymlops.verbs.remedy import Put, Swap, WrongLine
 
 Table = Mapping[str, Action]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ipymlops.context import Context
 from ipymlops.errors import SourceProblem, UsageProblem
+from ipymlops.nearest import nearest
 from ipymlops.spec import Snapshot
-from ipymlops.verbs.nearest import nearest
 from ipymlops.verbs.remedy import Edit, WrongLine
 from ipymlops.verbs.remedy import Script as Another
 from ipymlops.verbs.train_options import TrainOptions
