@@ -167,7 +167,7 @@ def test_a_failed_job_stops_run_all_and_ends_the_command_with_1(folder, shell, c
     assert done.returncode == 1
     [job] = json.loads(done.stdout)["jobs"]
     assert (job["state"], job["exit_code"]) == ("failed", 3)
-    assert "did not succeed: failed, exit_code 3" in done.stderr
+    assert "did not succeed: failed, exit code 3" in done.stderr
 
 
 def test_the_job_of_a_line_is_alive(folder, shell):
