@@ -84,7 +84,26 @@ def _emit_to_screen(folder: Path) -> Row:
         intent = Intent(spec, context.platforms["local"].plan(spec), snapshot(context.cwd))
         job = submit(context, intent, stem="train").job
         follow(context, job, on_line=on_line, on_change=screen.card)
-    return Row("emit to screen, followed local job", p95(late), "ms", 300, len(late), statistic="p95")
+    name, peer = "emit to screen, followed local job", "docker logs -f"
+    return Row(name, p95(late), "ms", 300, len(late), "p95", peer=peer, peer_value=_docker_logs_late_ms())
+
+
+def _docker_logs_late_ms() -> float | None:
+    """The same script in a container, read by the engine's own program; None where there is no engine."""
+    from tests.servers.engine import BASE, dockerd
+
+    try:
+        with dockerd() as engine:
+            docker = ["docker", "--host", engine.host]
+            run = [*docker, "run", "--detach", "--network=host", BASE, "python3", "-c", TALKER]
+            container = subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
+            with subprocess.Popen([*docker, "logs", "--follow", container], stdout=subprocess.PIPE) as logs:
+                late = [1000 * (time.time() - float(line)) for line in logs.stdout or ()]
+            subprocess.run([*docker, "rm", container], check=True, capture_output=True)
+    except (AssertionError, OSError, subprocess.CalledProcessError) as problem:
+        print(f"docker logs -f could not be measured: {problem}", file=sys.stderr)
+        return None
+    return p95(late)
 
 
 def _lost_connections(folder: Path) -> Row:
