@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from ipymlops.errors import PlatformProblem
 from ipymlops.job import Artifact
@@ -16,28 +15,37 @@ from ipymlops.platforms.jobfolder import JobFolder
 from ipymlops.runtime import metrics
 
 TAIL_BYTES = 64 * 1024
-NOT_FINITE = ("nan", "inf", "-inf")
-"""JSON has no numbers for them: records hold strings."""
 
 
 def artifacts(folder: JobFolder) -> Iterator[Artifact]:
     """The job's files, by path."""
     for path, file in sorted(_files(folder).items()):
-        stat = file.stat()
+        try:
+            stat = file.stat()
+        except FileNotFoundError:
+            continue  # a running script has removed or renamed it since
         yield Artifact(path, stat.st_size, datetime.fromtimestamp(stat.st_mtime, timezone.utc))
 
 
 def fetch(folder: JobFolder, path: str, to: Path) -> None:
     """Copy one artifact to `to`, whole or not at all."""
     file = _file(folder, path)
-    if file is None:
+    try:
+        # The last link is resolved already: one that came since then is not followed.
+        descriptor = -1 if file is None else os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:  # gone or replaced since
+        descriptor = -1
+    if descriptor < 0:
         raise PlatformProblem(f"the job has no file {path!r}", why="nothing of that path is below its output")
+    with os.fdopen(descriptor, "rb") as source:
+        _write(source, to)
+
+
+def _write(source: BinaryIO, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     part = to.with_name(f".{to.name}.part"[-255:])
     try:
-        # The last link is resolved already: one that came since then is not followed.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as source, part.open("wb") as copy:
+        with part.open("wb") as copy:
             shutil.copyfileobj(source, copy, 1024 * 1024)
         part.replace(to)
     finally:
@@ -67,17 +75,7 @@ def _tail(path: Path) -> Iterator[Mapping[str, Any]]:
             lines.readline()  # the rest of a record
         else:
             lines.seek(0)
-        yield from filter(None, map(_record, lines))
-
-
-def _record(line: bytes) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None  # still being written, or the script's own words
-    if not isinstance(record, dict):
-        return None
-    return {name: float(value) if value in NOT_FINITE else value for name, value in record.items()}
+        yield from metrics.records_of(lines)  # what is still being written is passed over
 
 
 def _files(folder: JobFolder) -> dict[str, Path]:

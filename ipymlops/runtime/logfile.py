@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import BinaryIO, Callable, List, NamedTuple, Optional, Tuple
+from typing import BinaryIO, List, NamedTuple, Optional, Tuple
 
 from ipymlops.runtime.logwriter import INDEX_EVERY_S, index_path
 
-__all__ = ["INDEX_EVERY_S", "LogPart", "index_path", "offset_at", "read"]
+__all__ = ["INDEX_EVERY_S", "LogPart", "index_path", "read"]
 
 READ_BYTES = 2 << 20  # twice the longest line that is always given whole
 PAGE_LINES = 5000
@@ -48,19 +48,6 @@ def read(
     return LogPart(_with_times(log_path, offset, lines), offset + end)
 
 
-def offset_at(log_path: str, epoch: float) -> int:
-    """Where the log's bytes from that time on begin: for `--since`. The log's end if there are none."""
-    try:
-        with open(index_path(log_path), "rb") as index:
-            index.seek(_after(index, lambda _offset, time: time < epoch))
-            entry = _entry(index.readline())
-    except FileNotFoundError:
-        return 0
-    if entry is not None:
-        return entry[0]
-    return os.path.getsize(log_path) if os.path.exists(log_path) else 0
-
-
 def _with_times(log_path: str, offset: int, lines: List[bytes]) -> List[Tuple[bytes, Optional[float]]]:
     try:
         index = open(index_path(log_path), "rb")  # noqa: SIM115 - closed below
@@ -79,15 +66,15 @@ def _with_times(log_path: str, offset: int, lines: List[bytes]) -> List[Tuple[by
 
 def _times_around(index: BinaryIO, offset: int) -> Tuple[Optional[float], Optional[Tuple[int, float]]]:
     """The time of the byte at an offset, and the entry that follows, with the file right behind that."""
-    at = _after(index, lambda known, _time: known <= offset)
+    at = _after(index, offset)
     index.seek(max(0, at - _ENTRY_BYTES))
     before = index.read(at - index.tell()).splitlines(keepends=True)
     entry = _entry(before[-1]) if before else None
     return (entry[1] if entry else None), _entry(index.readline())
 
 
-def _after(index: BinaryIO, holds: Callable[[int, float], bool]) -> int:
-    """The position of the first entry for which `holds` is no longer true; entries are sorted by it."""
+def _after(index: BinaryIO, offset: int) -> int:
+    """The position of the first entry for a byte behind this one; entries are sorted."""
     low, high = 0, index.seek(0, os.SEEK_END)
     while low < high:
         middle = (low + high) // 2
@@ -100,7 +87,7 @@ def _after(index: BinaryIO, holds: Callable[[int, float], bool]) -> int:
         entry = _entry(line)
         if entry is None or start >= high:
             high = middle
-        elif holds(*entry):
+        elif entry[0] <= offset:
             low = start + len(line)
         else:
             high = middle

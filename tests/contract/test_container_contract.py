@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,17 @@ class DockerBasics(PlatformBasics):
         assert hurried.ended(stopped).end_reason is EndReason.USER
         assert hurried.ended(capped).end_reason is EndReason.TIMEOUT
 
+    def test_an_image_as_built_knows_its_deadline_and_its_metrics_count(self, runner: JobRunner) -> None:
+        do = "open(os.environ['IPYMLOPS_METRICS_FILE'], 'w').write(json.dumps({'loss': 0.5}))"
+        asked = {"script": None, "image": BARE, "no_code": True, "env": (("DO", do),)}
+        before = time.time()
+        ref = runner.submit("", max_runtime_s=1000, **asked)
+        status = runner.ended(ref)
+        assert (status.state, status.metrics) == (JobState.SUCCEEDED, {"loss": 0.5})
+        assert status.started_at is not None
+        deadline = int(json.loads(runner.log(ref))[1]["IPYMLOPS_DEADLINE"])
+        assert before + 999 <= deadline <= status.started_at.timestamp() + 1000
+
 
 class TestDocker(DockerBasics, PlatformContract):
     pytestmark = pytest.mark.xdist_group("engine")
@@ -122,6 +135,29 @@ class TestDocker(DockerBasics, PlatformContract):
         runner.submit("", "/ipymlops/output/ran", job_id=ref, **asked)
         assert runner.ended(ref).end_reason is EndReason.PLATFORM_ERROR
         assert runner.read(ref, "ran") == b"x"
+
+    def test_one_that_ended_by_itself_was_not_stopped(self, runner: JobRunner, home: Path) -> None:
+        """A stop that comes before its end is written down."""
+        ref = runner.submit("", script=None, image=BARE, no_code=True, env=(("DO", "print('ready'); sys.exit(5)"),))
+        shepherd = shepherd_of(home, ref)
+        os.kill(shepherd, signal.SIGSTOP)
+        try:
+            eventually(lambda: runner.platform.status(ref).detail in ("exited", "exit code 5"), "it is over")
+            runner.platform.stop(ref)
+        finally:
+            os.kill(shepherd, signal.SIGCONT)
+        assert (runner.ended(ref).end_reason, runner.ended(ref).exit_code) == (EndReason.EXIT_CODE, 5)
+
+    def test_the_container_of_a_deleted_job_is_ended(
+        self, runner: JobRunner, container_engine: Engine, home: Path
+    ) -> None:
+        ref = runner.submit("", script=None, image=BARE, no_code=True, env=(("DO", "import time; time.sleep(600)"),))
+        eventually(lambda: runner.platform.status(ref).state is JobState.RUNNING, "it runs")
+        eventually((home / "local" / ref / "nodes" / "0" / "log").exists, "its log is saved")
+        shutil.rmtree(home / "local" / ref)
+        assert runner.platform.status(ref).is_gone
+        with container_engine.client() as client:
+            eventually(lambda: not names(client, ref), "the container is removed")
 
     def test_a_container_removed_from_outside_has_failed(self, runner: JobRunner, container_engine: Engine) -> None:
         ref = runner.submit(WAITS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -96,6 +97,7 @@ def _as_built(wanted: Wanted) -> dict[str, Any]:
         "NODE_RANK": "0",
         "NODES": "1",
         "MAIN_ADDRESS": "127.0.0.1",
+        "DEADLINE": str(int(time.time() + wanted.plan.max_runtime_s)),  # before the start: never later than the end
     }
     env = dict(spec.env) | {f"IPYMLOPS_{name}": value for name, value in promised.items()}
     return {"command": list(spec.argv), "environment": env}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from ipymlops.job import EndReason, JobState, JobStatus
 from ipymlops.platforms.docker.states import epoch_of
 from ipymlops.platforms.jobfolder import JobFolder, read_json, write_json
 from ipymlops.platforms.jobstate import failed, moment
+from ipymlops.runtime.tracebacks import last_line
 
 KILLED = 137
+TAIL_BYTES = 4096
 
 
 def end_path(folder: JobFolder) -> Path:
@@ -115,7 +118,7 @@ def _error(folder: JobFolder, end: Mapping[str, Any], reason: EndReason) -> dict
 def _last_words(folder: JobFolder) -> str:
     try:
         with container_log(folder).open("rb") as log:
-            log.seek(max(0, log.seek(0, 2) - 500))
-            return log.read().decode(errors="replace").strip()
+            log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
+            return last_line(log.read())
     except FileNotFoundError:
         return ""

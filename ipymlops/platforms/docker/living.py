@@ -8,9 +8,9 @@ from ipymlops.errors import Unreachable
 from ipymlops.job import EndReason, JobState, JobStatus
 from ipymlops.platforms.docker.ending import end_status, lost_status, read_end
 from ipymlops.platforms.docker.engine import engine
-from ipymlops.platforms.docker.shepherd import address_path, signal_container
-from ipymlops.platforms.docker.start import find_container, started_marker
-from ipymlops.platforms.docker.states import epoch_of, state_of
+from ipymlops.platforms.docker.shepherd import address_path
+from ipymlops.platforms.docker.start import find_container, pass_stop_on, started_marker
+from ipymlops.platforms.docker.states import NEVER_RAN, RUNNING, epoch_of, state_of
 from ipymlops.platforms.jobfolder import JobFolder, read_json
 from ipymlops.platforms.jobstate import ended_status, moment
 
@@ -37,16 +37,17 @@ def look_at(folder: JobFolder) -> JobStatus:
 
 
 def stop_container(folder: JobFolder) -> None:
-    """Leave word, then signal, once. The shepherd ends what ignores it."""
-    folder.node(0).state.ask_to_stop()
-    told, address = folder.root / "told", read_json(address_path(folder))
-    if address is None or told.exists():
+    """Leave word, then signal, once; the shepherd ends what ignores it. One that has ended was not stopped."""
+    address, state = read_json(address_path(folder)), folder.node(0).state
+    if address is None:
+        state.ask_to_stop()
         return
     with engine(address) as client:
         container = find_container(client, folder)
-        if container is not None:
-            signal_container(container)
-    told.touch()
+        if container is not None and container.status not in (*NEVER_RAN, *RUNNING):
+            return
+        state.ask_to_stop()
+        pass_stop_on(client, folder)
 
 
 def _known(folder: JobFolder) -> JobStatus | None:

@@ -84,7 +84,8 @@ class DockerPlatform(PlatformHere):
         status = look_at(folder)
         if status.state not in (JobState.QUEUED, JobState.UNKNOWN):
             ensure_shepherd(folder, self.context.env)
-        return status if status.state.is_final else replace(status, metrics=jobfiles.last_metrics(folder))
+        # An image as built has no launcher to write the last values down.
+        return status if status.metrics else replace(status, metrics=jobfiles.last_metrics(folder))
 
     def end(self, folder: JobFolder) -> None:
         if not self.look(folder).state.is_final:

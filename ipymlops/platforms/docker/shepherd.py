@@ -21,10 +21,10 @@ from ipymlops.errors import IpymlopsError, Unreachable
 from ipymlops.platforms.docker.ending import container_log, end_path, read_end, timeout_marker, write_end, write_lost
 from ipymlops.platforms.docker.engine import Address, engine
 from ipymlops.platforms.docker.pump import Pump
-from ipymlops.platforms.docker.start import find_container
+from ipymlops.platforms.docker.start import find_container, signal_container
 from ipymlops.platforms.docker.states import NEVER_RAN, RUNNING, epoch_of
 from ipymlops.platforms.jobfolder import JobFolder, read_json
-from ipymlops.platforms.processes import start_detached, try_lock
+from ipymlops.platforms.processes import is_locked, start_detached, try_lock
 
 PATIENCE_S = 30.0
 LOOK_EVERY_S = 0.2
@@ -41,9 +41,10 @@ def ensure_shepherd(folder: JobFolder, env: Mapping[str, str]) -> None:
     """Start one unless one lives, or there is nothing left to do."""
     if end_path(folder).exists():
         return
-    lock = try_lock(folder.root / "shepherd.lock")
-    if lock is None:
-        return
+    path = folder.root / "shepherd.lock"
+    while (lock := try_lock(path)) is None:
+        if is_locked(path):  # else somebody had only looked at it
+            return
     with os.fdopen(lock, "rb"):
         words = [sys.executable, "-m", "ipymlops.platforms.docker.shepherd", str(folder.root)]
         # Not in the job's folder: `-m` looks for modules where it is started, and the job can write there.
@@ -53,7 +54,7 @@ def ensure_shepherd(folder: JobFolder, env: Mapping[str, str]) -> None:
 def main(words: Sequence[str]) -> int:
     folder = JobFolder(Path(words[0]))
     answered_at = time.monotonic()
-    while read_end(folder) is None:
+    while folder.is_there and read_end(folder) is None:
         tried_at = time.monotonic()
         try:
             tend(folder)
@@ -78,11 +79,15 @@ def tend(folder: JobFolder) -> None:
             return
         if container.status in NEVER_RAN:
             raise Unreachable("the container has not been started yet")
-        while container.status in RUNNING:
+        while container.status in RUNNING and folder.is_there:
             with _pumping(address, folder, container.id) as is_pumping:
                 _watch(folder, container, is_pumping)
             container.reload()
+        if not folder.is_there:  # it was deleted: nobody can reach the job any more, nor end it
+            container.remove(force=True, v=True)
+            return
         Pump(container_log(folder)).flow(client, container.id, follow=False)
+        container.reload()  # raises if the engine went away: the library takes a log that breaks off for its end
         write_end(folder, container.attrs)
         container.remove(force=True, v=True)
 
@@ -106,7 +111,7 @@ class Limits:
 def _watch(folder: JobFolder, container: Any, is_pumping: Callable[[], bool]) -> None:
     """While the log flows: see to the cap, and to a stop that is ignored."""
     limits, looked_at = Limits.of(folder, container.attrs), time.monotonic()
-    while is_pumping():
+    while is_pumping() and folder.is_there:
         if time.monotonic() - looked_at > DOUBT_S:  # engines have been seen to leave the stream of a dead one open
             container.reload()
             if container.status not in RUNNING:
@@ -120,15 +125,6 @@ def _watch(folder: JobFolder, container: Any, is_pumping: Callable[[], bool]) ->
         if told_at is not None and now >= told_at + limits.grace_s:
             signal_container(container, "SIGKILL")
             return
-
-
-def signal_container(container: Any, word: str | None = None) -> None:
-    """Signal its first process, by default with what its image wants for a stop; harmless if it is over."""
-    from docker.errors import APIError
-
-    config = container.attrs.get("Config") or {}
-    with contextlib.suppress(APIError):  # 404 and 409: gone, or not running
-        container.kill(signal=word or config.get("StopSignal") or "SIGTERM")
 
 
 def _told_at(folder: JobFolder) -> float | None:

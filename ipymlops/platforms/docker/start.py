@@ -10,7 +10,7 @@ from typing import Any
 
 from ipymlops.errors import PlatformProblem
 from ipymlops.platforms.docker.container import container_name
-from ipymlops.platforms.docker.states import NEVER_RAN
+from ipymlops.platforms.docker.states import NEVER_RAN, RUNNING
 from ipymlops.platforms.jobfolder import JobFolder
 
 
@@ -28,6 +28,24 @@ def find_container(client: Any, folder: JobFolder) -> Any | None:
         return None
 
 
+def pass_stop_on(client: Any, folder: JobFolder) -> None:
+    """Signal the container once for a stop that was asked for; one that is not running yet is told when it is."""
+    told = folder.root / "told"
+    container = None if told.exists() else find_container(client, folder)
+    if container is not None and container.status in RUNNING:
+        signal_container(container)
+        told.touch()
+
+
+def signal_container(container: Any, word: str | None = None) -> None:
+    """Signal its first process, by default with what its image wants for a stop; harmless if it is over."""
+    from docker.errors import APIError
+
+    config = container.attrs.get("Config") or {}
+    with contextlib.suppress(APIError):  # 404 and 409: gone, or not running
+        container.kill(signal=word or config.get("StopSignal") or "SIGTERM")
+
+
 def start_once(client: Any, folder: JobFolder, create: Callable[[], str], secrets: Callable[[], bytes]) -> None:
     """Start the container unless it was started before; to be called with the submit's lock."""
     found = find_container(client, folder)
@@ -43,6 +61,8 @@ def start_once(client: Any, folder: JobFolder, create: Callable[[], str], secret
         _give(client, container_id, stdin)
     started_marker(folder).touch()
     _start(client, folder, container_id)
+    if folder.node(0).state.stop_was_asked():  # meanwhile
+        pass_stop_on(client, folder)
 
 
 def _start(client: Any, folder: JobFolder, container_id: str) -> None:

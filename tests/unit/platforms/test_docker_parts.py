@@ -1,20 +1,27 @@
 """What can be told of containers without an engine."""
 
+import json
 import os
 import socket
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from ipymlops.errors import MissingExtra, PlatformProblem, Unreachable
 from ipymlops.job import JobState
 from ipymlops.platforms.docker.container import Wanted, _host_config
-from ipymlops.platforms.docker.engine import EngineFacts, _addresses, find_engine
+from ipymlops.platforms.docker.ending import read_end
+from ipymlops.platforms.docker.engine import API, EngineFacts, _addresses, find_engine
 from ipymlops.platforms.docker.pump import Pump
 from ipymlops.platforms.docker.request import docker_run
+from ipymlops.platforms.docker.shepherd import address_path, tend
 from ipymlops.platforms.docker.states import STATES, epoch_of, state_of
 from ipymlops.platforms.gpus_here import Chosen
+from ipymlops.platforms.jobfolder import write_json
 from ipymlops.spec import JobSpec, Plan
 
 DOCKER = EngineFacts("20.10", is_podman=False, is_rootless=False, has_selinux=False)
@@ -123,3 +130,44 @@ def test_without_an_engine_the_line_that_helps_is_given(tmp_path, monkeypatch, p
     with pytest.raises(Unreachable) as problem:
         find_engine({"PATH": str(tmp_path)})
     assert says in problem.value.fix
+
+
+class DyingEngine(BaseHTTPRequestHandler):
+    """An engine that dies in the middle of the log of a container that has ended, and answers no more."""
+
+    protocol_version = "HTTP/1.1"
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.close_connection = True
+        self.asked.append(self.path.partition("?")[0].rpartition("/")[2])
+        if "logs" in self.asked[:-2]:  # the library asks once more before it reads the log
+            return
+        self.send_response(200)
+        if self.path.endswith("/json"):
+            body = json.dumps({"Id": "c", "Config": {"Tty": False}, "State": {"Status": "exited", "ExitCode": 0}})
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+            return
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"20\r\n\1\0\0\0\0\0\0\6half a")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is said of requests."""
+
+
+def test_a_log_that_breaks_off_is_not_taken_for_its_end(folder):
+    DyingEngine.asked.clear()
+    write_json(folder.root / "job.json", {"spec": {"no_code": True}})
+    with ThreadingHTTPServer(("127.0.0.1", 0), DyingEngine) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        write_json(address_path(folder), {"DOCKER_HOST": f"tcp://127.0.0.1:{server.server_port}", API: "1.41"})
+        try:
+            with pytest.raises(Unreachable):
+                tend(folder)
+        finally:
+            server.shutdown()
+    assert DyingEngine.asked == ["json", "logs", "json", "json"]
+    assert read_end(folder) is None

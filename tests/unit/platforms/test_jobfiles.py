@@ -54,3 +54,12 @@ def test_the_last_values_of_a_running_job_come_from_the_end_of_its_records(folde
     values = last_metrics(folder)
     assert list(values) == ["loss"]
     assert values["loss"] != values["loss"]
+
+
+def test_a_file_that_the_script_removes_meanwhile_is_left_out(folder, tmp_path):
+    for name in ("a", "b", "c"):
+        (folder.output / name).write_text(name)
+    found = artifacts(folder)
+    first = next(found)
+    (folder.output / "b").unlink()
+    assert [one.path for one in (first, *found)] == ["a", "c"]

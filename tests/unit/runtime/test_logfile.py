@@ -93,23 +93,8 @@ def test_lines_come_with_the_time_they_were_written(log, hands, path):
         assert part.lines == [(b"%d" % number, 1000.0 + number) for number in range(start, 300)]
 
 
-def test_since_finds_the_first_byte_of_that_time(log, hands, path):
-    for number in range(300):
-        log.write(b"%03d\n" % number)
-        hands.now += 1
-    assert [logfile.offset_at(path, epoch) for epoch in (0, 1000, 1000.5, 1150, 1299, 1299.1)] == [
-        0,
-        0,
-        4,
-        600,
-        1196,
-        1200,
-    ]
-
-
 def test_a_log_that_is_not_there_yet_is_empty(path):
     assert logfile.read(path, 0, is_final=True) == ([], 0)
-    assert logfile.offset_at(path, 5.0) == 0
 
 
 def test_a_log_without_an_index_has_lines_without_times(log, path):
