@@ -1,5 +1,6 @@
 """What a developer types: the demo shows the main job, and what the tests need is installed or named."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.bench.__main__ import as_json, module_names, table
+from tests.bench.row import Row
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,3 +57,32 @@ def test_every_target_is_listed_and_ci_runs_the_same_two():
         "--durations 20"
         in subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     )
+
+
+def test_the_table_of_make_bench_fails_what_is_over_its_budget_or_has_no_peer():
+    rows = [
+        Row("quick", 1.0, "ms", 2, 3, peer="cp", peer_value=2.0),
+        Row("slow", 3.0, "ms", 2, 3),
+        Row("too few", 3.0, "lines/s", 5, 3, is_at_least=True),
+        Row("alone", 1.0, "ms", 2, 3, peer="cp"),
+        Row("broken", float("nan"), "", 0, 0),
+    ]
+    assert [line.split()[0] for line in table(rows).splitlines()[1:]] == ["ok", "FAIL", "FAIL", "FAIL", "FAIL"]
+    document = json.loads(as_json(rows))
+    assert (document["ok"], [row["ok"] for row in document["rows"]]) == (False, [True, False, False, False, False])
+    assert (document["rows"][0]["ratio"], document["rows"][4]["value"]) == (2.0, "nan")
+
+
+def test_every_budget_has_its_module():
+    assert set(module_names([])) == {
+        "control",
+        "display",
+        "doors",
+        "faults",
+        "interrupts",
+        "runtime",
+        "source",
+        "store",
+    }
+    with pytest.raises(SystemExit, match="no bench is called nope"):
+        module_names(["nope"])
