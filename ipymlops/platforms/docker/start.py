@@ -20,10 +20,22 @@ def started_marker(folder: JobFolder) -> Path:
 
 
 def find_container(client: Any, folder: JobFolder) -> Any | None:
-    from docker.errors import NotFound
+    """The job's container, None if there is none.
 
+    Podman fails with a server error where a container goes while it looks; asked again, it knows that there is none.
+    """
+    from docker.errors import APIError, NotFound
+
+    name = container_name(folder.root.name)
     try:
-        return client.containers.get(container_name(folder.root.name))
+        return client.containers.get(name)
+    except NotFound:
+        return None
+    except APIError as problem:
+        if not problem.is_server_error():
+            raise
+    try:
+        return client.containers.get(name)
     except NotFound:
         return None
 
