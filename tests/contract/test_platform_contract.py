@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from ipymlops.config import SETTINGS
 from ipymlops.errors import UsageProblem
 from ipymlops.job import EndReason, JobState
 from ipymlops.platforms.base import Platform, PlatformContext
 from ipymlops.platforms.docker.platform import DockerPlatform
+from ipymlops.platforms.here import PlatformHere
 from ipymlops.platforms.local.platform import LocalPlatform
 from ipymlops.platforms.processes import is_locked
 from ipymlops.platforms.registry import Platforms
@@ -27,6 +29,13 @@ from ipymlops.testing.platform_contract import PlatformContract
 def test_both_are_found_by_their_entry_points() -> None:
     platforms = Platforms(lambda _: PlatformContext(Path("/nowhere"), {}, {}))
     assert {platforms.kind(name) for name in ("local", "docker")} == {LocalPlatform, DockerPlatform}
+
+
+@pytest.mark.parametrize("name", ["local", "docker"])
+def test_its_settings_are_in_the_table_of_all_settings(name: str) -> None:
+    kind = Platforms(lambda _: PlatformContext(Path("/nowhere"), {}, {})).kind(name)
+    assert issubclass(kind, PlatformHere)
+    assert {f"{name}.{key}" for key in kind.settings} == {one.key for one in SETTINGS if one.platform == name}
 
 
 class TestLocal(PlatformContract):
