@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ipymlops.errors import UsageProblem
@@ -11,19 +11,33 @@ from ipymlops.spec import Pairs
 
 
 def data_paths(platform: str, data: Pairs, env: Mapping[str, str]) -> dict[str, Path]:
-    """The absolute path behind each name. Raises `UsageProblem` for another scheme, a bad name or a missing path."""
+    """The absolute path behind each name.
+
+    Raises: `UsageProblem` for another scheme, a bad name, a name below another one, or a missing path.
+    """
+    _refuse_nested([name for name, _ in data])
     return {_checked_name(name): _path(platform, name, uri, env) for name, uri in data}
 
 
 def _checked_name(name: str) -> str:
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\0" in name:
+    if "\0" in name or {"", ".", ".."} & set(name.split("/")):
         raise UsageProblem(
             f"--data cannot be called {name!r}; nothing was started",
-            why="its name is a path below the data folder: no leading slash, no ..",
+            why="its name is a path below the data folder: no slash at its ends, none doubled, no . and no ..",
             fix="--data train=/path/to/the/data",
         )
     return name
+
+
+def _refuse_nested(names: Sequence[str]) -> None:
+    for name in names:
+        for other in names:
+            if name.startswith(f"{other}/"):
+                raise UsageProblem(
+                    f"--data {name} would lie within --data {other}; nothing was started",
+                    why="each is a folder or file of its own, and nothing is written into another's",
+                    fix=f"--data {name.replace('/', '-')}=/path/to/the/data",
+                )
 
 
 def _path(platform: str, name: str, uri: str, env: Mapping[str, str]) -> Path:

@@ -20,12 +20,20 @@ def test_local_paths_in_every_form(tmp_path, form):
         ("x", "s3://bucket/key", "s3://"),
         ("x", "/no/such", "no such path"),
         ("x", "relative", "not an absolute path"),
-        ("../x", "/", "no leading slash"),
-        ("/x", "/", "no leading slash"),
-        ("", "/", "no leading slash"),
+        *(
+            (name, "/", "no slash at its ends")
+            for name in ("../x", "/x", "", "x/", "a//b", "./x", "a/./b", "a/..", "a\0")
+        ),
     ],
 )
 def test_what_is_not_on_this_machine_is_refused(name, uri, says):
     with pytest.raises(UsageProblem, match=says) as refusal:
         data_paths("local", ((name, uri),), {})
     assert refusal.value.fix
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b/c", "a/b")])
+def test_data_within_other_data_is_refused(tmp_path, names):
+    with pytest.raises(UsageProblem, match="would lie within"):
+        data_paths("local", tuple((name, str(tmp_path)) for name in names), {})
+    assert list(data_paths("local", (("a", str(tmp_path)), ("ab/c", str(tmp_path))), {})) == ["a", "ab/c"]
