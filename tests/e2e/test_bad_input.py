@@ -262,8 +262,8 @@ def planned(words: list[str]) -> list[str]:
     return ["train", "--plan", *words[1:]] if words[0] == "train" and "--help" not in words else words
 
 
-def test_there_are_sixty_of_them():
-    assert len(BAD) >= 60
+def test_there_are_sixty_whose_fix_is_run():
+    assert sum(bad.is_runnable for bad in BAD.values()) >= 60
 
 
 def test_an_error_is_one_json_document(folder, capfd):

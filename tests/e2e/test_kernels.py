@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -58,3 +58,41 @@ def test_the_same_cell_in_two_kernels_is_one_job_that_outlives_one_and_is_follow
     lines = other.run("%mlops logs last").stream().splitlines()
     assert [line.split()[0] for line in lines] == ["started", "ended"]
     assert int(lines[0].split()[1]) not in {one.pid, other.pid, os.getpid()}
+
+
+def command_lines() -> list[bytes]:
+    """Of every process of this machine that can be looked at."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has just ended
+            lines.append(path.read_bytes())
+    return lines
+
+
+SPEAKS = """
+import os, pathlib, sys, time
+print("the value is", os.environ["HF_TOKEN"], len(os.environ["HF_TOKEN"]), flush=True)
+while not pathlib.Path(sys.argv[1]).exists():
+    time.sleep(0.05)
+raise RuntimeError("with " + os.environ["HF_TOKEN"])
+"""
+
+
+def test_a_secret_is_in_no_output_no_file_and_no_command_line(training, home, tmp_path):
+    value, end = "hf_31415926535897932384626", tmp_path / "end"
+    (training / "train.py").write_text(SPEAKS)
+    with running_kernel(training, {"HF_TOKEN": value}) as kernel:
+        assert kernel.run("%load_ext ipymlops").is_ok
+        followed = kernel.start(f"%mlops train -f --secret HF_TOKEN train.py {end}")
+        kernel.until(followed, f"the value is *** {len(value)}")
+        lines = command_lines()
+        end.touch()
+        ran = kernel.finish(followed)
+        for verb in ("logs", "show", "jobs", "artifacts"):
+            assert kernel.run(f"%mlops {verb} {'' if verb == 'jobs' else 'last'}").is_ok
+        told = json.dumps([one["content"] for one in kernel.seen])
+    assert ran.reply["ename"] == "JobDidNotSucceed"
+    assert "RuntimeError: with ***" in told
+    kept = [path.read_bytes() for path in (*home.rglob("*"), *training.rglob("*")) if path.is_file()]
+    assert value not in told
+    assert [text for text in (*lines, *kept) if value.encode() in text] == []
