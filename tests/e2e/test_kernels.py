@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -60,13 +60,13 @@ def test_the_same_cell_in_two_kernels_is_one_job_that_outlives_one_and_is_follow
     assert int(lines[0].split()[1]) not in {one.pid, other.pid, os.getpid()}
 
 
-def command_lines() -> list[bytes]:
-    """Of every process of this machine that can be looked at."""
-    lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it has just ended
-            lines.append(path.read_bytes())
-    return lines
+def contents(paths: Iterable[Path]) -> list[bytes]:
+    """Of the files among them that are still there."""
+    found = []
+    for path in paths:
+        with suppress(OSError):
+            found.append(path.read_bytes())
+    return found
 
 
 SPEAKS = """
@@ -85,7 +85,7 @@ def test_a_secret_is_in_no_output_no_file_and_no_command_line(training, home, tm
         assert kernel.run("%load_ext ipymlops").is_ok
         followed = kernel.start(f"%mlops train -f --secret HF_TOKEN train.py {end}")
         kernel.until(followed, f"the value is *** {len(value)}")
-        lines = command_lines()
+        lines = contents(Path("/proc").glob("[0-9]*/cmdline"))
         end.touch()
         ran = kernel.finish(followed)
         for verb in ("logs", "show", "jobs", "artifacts"):
@@ -93,6 +93,7 @@ def test_a_secret_is_in_no_output_no_file_and_no_command_line(training, home, tm
         told = json.dumps([one["content"] for one in kernel.seen])
     assert ran.reply["ename"] == "JobDidNotSucceed"
     assert "RuntimeError: with ***" in told
-    kept = [path.read_bytes() for path in (*home.rglob("*"), *training.rglob("*")) if path.is_file()]
+    kept = contents([*home.rglob("*"), *training.rglob("*")])
     assert value not in told
+    assert any(b"the value is ***" in text for text in kept)
     assert [text for text in (*lines, *kept) if value.encode() in text] == []
