@@ -19,6 +19,7 @@ from pathlib import Path
 from ipymlops.context import Context
 from ipymlops.control.dispatch import forget, lock_of, origin_of
 from ipymlops.control.lock import FileLock
+from ipymlops.control.tidy import tidy
 from ipymlops.control.wording import called, line
 from ipymlops.errors import (
     IpymlopsError,
@@ -46,7 +47,9 @@ def main(words: Sequence[str]) -> int:
     origin = origin_of(home, job_id)
     folder = Path(origin.folder) if origin and Path(origin.folder).is_dir() else home
     context = open_context(folder, os.environ, sys.executable, NoScreen(), home=home)
-    carry(context, job_id, lock)
+    job = carry(context, job_id, lock)
+    if job.ref is not None:
+        tidy(context, job)
     context.store.close()
     return 0
 

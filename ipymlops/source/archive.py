@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from ipymlops.errors import SourceProblem
 from ipymlops.source import lfs, tar
 from ipymlops.source.read import Content, TreeFile, contents
 from ipymlops.spec import CodeArchive, Snapshot
+
+DAY_S = 86_400
 
 
 def pack(taken: Snapshot, folder: Path) -> CodeArchive:
@@ -28,6 +31,9 @@ def pack(taken: Snapshot, folder: Path) -> CodeArchive:
     path, note = _places(taken, folder)
     kept = _kept(taken, path, note)
     if kept:
+        for place in (path, note):
+            with contextlib.suppress(OSError):  # its age is only for `prune_archives`
+                os.utime(place)
         return kept
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,6 +47,18 @@ def pack(taken: Snapshot, folder: Path) -> CodeArchive:
             fix=f"df -h '{folder}'   # make room, then run the line again",
         ) from error
     return _archive(taken, path, said)
+
+
+def prune_archives(folder: Path, older_than_days: float) -> list[str]:
+    """Remove what `pack` left in the folder and nobody has used for so long; the names of the files that went.
+
+    A job's own link to an archive stays. What a killed `pack` left half-written goes too.
+    """
+    before = time.time() - older_than_days * DAY_S
+    old = [place for place in folder.iterdir() if place.lstat().st_mtime < before] if folder.is_dir() else []
+    for place in old:
+        place.unlink(missing_ok=True)
+    return [place.name for place in old]
 
 
 def is_packed(taken: Snapshot, folder: Path) -> bool:

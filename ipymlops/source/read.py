@@ -15,7 +15,7 @@ from ipymlops.errors import SourceProblem
 from ipymlops.source import lfs
 from ipymlops.source.git import Git, find_git
 from ipymlops.source.index import GITLINK, SYMLINK
-from ipymlops.source.objects import CHUNK, blobs
+from ipymlops.source.objects import CHUNK, blobs, sizes
 from ipymlops.source.paths import printable, shown
 from ipymlops.spec import Snapshot
 
@@ -85,6 +85,12 @@ def files(snapshot_tree: str, git_dir: Path | str) -> Iterator[TreeFile]:
         mode, _, oid = row.partition(b"\t")[0].split()
         if mode != GITLINK:
             yield TreeFile(_path_of(row), mode.decode(), oid.decode())
+
+
+def is_kept(taken: Snapshot) -> bool:
+    """Whether the snapshot can still be read: old ones are pruned, and repositories go away."""
+    git_dir = Path(taken.git_dir)
+    return git_dir.is_dir() and bool(sizes(Git(find_git(), git_dir), [taken.tree.encode()]))
 
 
 def holds(taken: Snapshot, path: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser
 from dataclasses import dataclass
-from pathlib import Path
 
 from ipymlops.context import Context
 from ipymlops.control.wording import called
@@ -50,6 +49,8 @@ def run(options: CheckoutOptions, context: Context) -> Checkout:
 
 def code_of(job: Job, context: Context) -> Snapshot:
     """The snapshot that a job ran. Raises `SourceProblem` where it was sent none, or its objects are gone."""
+    from ipymlops.source import is_kept
+
     intent = context.store.intent(job.id)
     if intent is None or intent.code is None:
         raise SourceProblem(
@@ -58,7 +59,7 @@ def code_of(job: Job, context: Context) -> Snapshot:
             fix=f"ipymlops show {job.number}",
         )
     code = intent.code
-    if not Path(code.git_dir).is_dir():
+    if not is_kept(code):
         what = f"the code of {called(job)} is no longer here"
-        raise SourceProblem(what, why=f"{code.git_dir} is gone", fix=f"ipymlops show {job.number}")
+        raise SourceProblem(what, why=f"{code.git_dir} does not have it (any more)", fix=f"ipymlops show {job.number}")
     return code

@@ -224,6 +224,15 @@ def test_a_courier_leaves_the_session_of_who_sent_it(context, world, home):
     assert arrived(context, job).ref == job.id
 
 
+def test_a_courier_clears_up_once_it_has_delivered_its_job(context, home):
+    forgotten = home / "code" / "forgotten.tar"
+    forgotten.parent.mkdir(parents=True)
+    forgotten.touch()
+    os.utime(forgotten, (0, 0))
+    assert arrived(context, submit(context, INTENT, stem="train").job).ref is not None
+    until(lambda: not forgotten.exists())
+
+
 WATCH = """
 import os, pathlib, sys
 from ipymlops.control.watcher import Watcher

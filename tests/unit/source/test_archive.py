@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipymlops.errors import SourceProblem
-from ipymlops.source import files, is_packed, pack, snapshot, tar
+from ipymlops.source import files, is_packed, pack, prune_archives, snapshot, tar
 
 
 @pytest.fixture
@@ -68,6 +68,22 @@ def test_code_is_packed_once_it_has_been_packed(taken, packs):
     assert not is_packed(taken, packs)
     pack(taken, packs)
     assert is_packed(taken, packs)
+
+
+def test_packed_code_that_nobody_used_for_long_is_removed_and_what_is_in_use_is_not(taken, packs):
+    archive = pack(taken, packs)
+    half = packs / f".{archive.path.name}-killed"
+    half.write_bytes(b"x")
+    for place in packs.iterdir():
+        os.utime(place, (0, 0))
+    pack(taken, packs)
+    assert prune_archives(packs, 30) == [half.name]
+    assert is_packed(taken, packs)
+    for place in packs.iterdir():
+        os.utime(place, (0, 0))
+    assert len(prune_archives(packs, 30)) == 2
+    assert not is_packed(taken, packs)
+    assert prune_archives(packs / "nowhere", 30) == []
 
 
 def test_an_archive_that_is_there_is_not_written_again(taken, packs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ipymlops.errors import SourceProblem
-from ipymlops.source import keep, prune, snapshot
+from ipymlops.source import is_kept, keep, prune, snapshot
 
 
 def jobs(repo, git):
@@ -36,6 +36,19 @@ def test_old_refs_go_and_younger_ones_stay(old, git, untouched):
         assert prune(old / ".git") == ["old"]
     assert jobs(old, git) == ["new"]
     assert prune(old / ".git") == []
+
+
+def test_pruned_code_is_there_until_git_collects_it(repo, git):
+    (repo / "train.py").write_text("edited\n")
+    taken = snapshot(repo)
+    keep(taken, "j1")
+    (repo / "train.py").write_text("edited again\n")
+    snapshot(repo)
+    git(repo, "gc", "-q", "--prune=now")
+    assert is_kept(taken)
+    prune(repo / ".git", older_than_days=-1)
+    git(repo, "gc", "-q", "--prune=now")
+    assert not is_kept(taken)
 
 
 def test_a_job_that_is_still_listed_is_kept_however_old(old, git):
