@@ -211,11 +211,11 @@ for path in (os.environ["IPYMLOPS_DATA_DIR"] + "/digits", os.environ["IPYMLOPS_D
 
     def test_a_repeat_needs_nothing_that_only_the_start_needed(self, runner: JobRunner) -> None:
         """It may come from another session: without the secrets, and without the interpreter on its PATH."""
-        job_id, asked = new_job_id(), {"secrets": (("TOKEN", f"env:{SECRET[0]}"),)}
-        ref = runner.succeeded(runner.submit(RAN_ONCE, job_id=job_id, **asked))
+        job_id, secrets = new_job_id(), (("TOKEN", f"env:{SECRET[0]}"),)
+        ref = runner.succeeded(runner.submit(RAN_ONCE, job_id=job_id, secrets=secrets))
         env = {name: value for name, value in runner.platform.context.env.items() if name != SECRET[0]}
         elsewhere = type(runner.platform)(replace(runner.platform.context, env=env))
-        spec = JobSpec("train.py", python="/no/such/python", **asked)
+        spec = JobSpec("train.py", python="/no/such/python", secrets=secrets)
         code = packed(runner.folder, {"train.py": RAN_ONCE})
         assert elsewhere.submit(job_id, "contract", spec, code, Plan(elsewhere.name)) == ref
         assert runner.read(ref, "ran") == b"once\n"

@@ -101,7 +101,6 @@ class TrainOptions(VerbOptions):
     Attributes:
         script: "" for the default script; None for a command, or for an image's own entrypoint.
         argv: What follows the script, or the whole command.
-        words: The line as given, for the remedy of an error.
     """
 
     on: str | None = None
