@@ -242,10 +242,6 @@ def rfc3339(moment: datetime | None) -> str | None:
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def from_rfc3339(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
-
-
 def json_number(value: float) -> float | str:
     """JSON has no nan and no infinities: they are strings."""
     return value if math.isfinite(value) else str(value)

@@ -19,7 +19,7 @@ from ipymlops.platforms.honoured import refuse_impossible_words, refuse_unhonour
 from ipymlops.platforms.jobfolder import JobFolder, fill, new_job_folder, write_json
 from ipymlops.platforms.secret_refs import secret_line, secret_values
 from ipymlops.platforms.submission import Submission, stop_grace_s
-from ipymlops.spec import CodeArchive, JobId, JobSpec, Plan, PlatformRef
+from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, CodeArchive, JobId, JobSpec, Plan, PlatformRef
 
 GONE = JobStatus(JobState.UNKNOWN, detail="its folder on this machine was deleted", is_gone=True)
 
@@ -102,6 +102,21 @@ class PlatformHere(Platform):
 
     def metrics(self, ref: PlatformRef) -> Iterator[Mapping[str, Any]]:
         return jobfiles.metric_records(self._folder(ref))
+
+    def plan_here(self, spec: JobSpec, gpus: Chosen, request: dict[str, Any], **more: Any) -> Plan:
+        """A plan on this machine, which costs nothing; `more` are fields that only one of the platforms has."""
+        return Plan(
+            platform=self.name,
+            accelerator=gpus.name,
+            accelerator_count=gpus.count,
+            asked_count=gpus.count,
+            nodes=spec.nodes,
+            usd_per_hour=0.0,
+            max_runtime_s=spec.max_runtime_s or DEFAULT_MAX_RUNTIME_S,
+            max_cost_usd=spec.max_cost_usd,
+            request=request,
+            **more,
+        )
 
     def settings_of(self, spec: JobSpec) -> dict[str, str]:
         """The settings with those of the line."""

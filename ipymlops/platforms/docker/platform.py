@@ -24,7 +24,7 @@ from ipymlops.platforms.here import PlatformHere
 from ipymlops.platforms.jobfolder import JobFolder, read_json, write_json
 from ipymlops.platforms.processes import locked
 from ipymlops.platforms.submission import STOP_GRACE_S, Submission
-from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobSpec, Plan
+from ipymlops.spec import JobSpec, Plan
 
 
 class DockerPlatform(PlatformHere):
@@ -47,18 +47,8 @@ class DockerPlatform(PlatformHere):
         gpus = chosen_gpus(spec.gpu, self.context.env)
         image_id, note = self._image_now(image)
         data = data_paths(self.name, spec.data, self.context.env)
-        return Plan(
-            platform=self.name,
-            accelerator=gpus.name,
-            accelerator_count=gpus.count,
-            asked_count=gpus.count,
-            usd_per_hour=0.0,
-            max_runtime_s=spec.max_runtime_s or DEFAULT_MAX_RUNTIME_S,
-            max_cost_usd=spec.max_cost_usd,
-            image=image,
-            request=docker_run(spec, image, image_id, data, gpus),
-            notes=(note,),
-        )
+        request = docker_run(spec, image, image_id, data, gpus)
+        return self.plan_here(spec, gpus, request, image=image, notes=(note,))
 
     def preflight(self, spec: JobSpec, plan: Plan) -> None:  # noqa: ARG002 - whether the engine answers is all
         find_engine(self.context.env)

@@ -18,7 +18,7 @@ from ipymlops.platforms.local.checks import local_checks
 from ipymlops.platforms.local.interpreter import interpreter, refuse_old
 from ipymlops.platforms.local.nodes import launch, node_statuses, stop_living, waiting
 from ipymlops.platforms.submission import STOP_GRACE_S, Submission
-from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobSpec, Plan, PlatformRef
+from ipymlops.spec import JobSpec, Plan, PlatformRef
 
 
 class LocalPlatform(PlatformHere):
@@ -44,17 +44,7 @@ class LocalPlatform(PlatformHere):
             "env": dict(spec.env),
             "nodes": spec.nodes,
         }
-        return Plan(
-            platform=self.name,
-            accelerator=gpus.name,
-            accelerator_count=gpus.count,
-            asked_count=gpus.count,
-            nodes=spec.nodes,
-            usd_per_hour=0.0,
-            max_runtime_s=spec.max_runtime_s or DEFAULT_MAX_RUNTIME_S,
-            max_cost_usd=spec.max_cost_usd,
-            request=request,
-        )
+        return self.plan_here(spec, gpus, request)
 
     def preflight(self, spec: JobSpec, plan: Plan) -> None:  # noqa: ARG002 - nothing of the plan can have gone
         refuse_old(interpreter(spec, self.context.env), self.context.env)
