@@ -62,6 +62,7 @@ class JobStatus:
         error: {what, why, fix, and where known traceback, file, line} of a failure.
         metrics: The last value of each metric.
         is_gone: The platform no longer knows the job.
+        billed_s: Seconds that are paid for, per node, where the platform tells (a spot machine's are fewer).
     """
 
     state: JobState
@@ -74,6 +75,7 @@ class JobStatus:
     metrics: Mapping[str, float] = field(default_factory=dict)
     url: str | None = None
     is_gone: bool = False
+    billed_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class Job:
     """One job as the store holds it: flat, so that a list of thousands is cheap to make.
 
     `number` is 0 until the store gives one. `ref` is None until the platform has accepted the job.
-    `fingerprint` is equal for identical jobs (`JobSpec.fingerprint`).
+    `fingerprint` is equal for identical jobs (`JobSpec.fingerprint`). `is_ours` is False for a job that another tool or
+    machine started: it has no intent here, and the account's listing keeps it up to date.
     """
 
     id: JobId
@@ -114,6 +117,8 @@ class Job:
     ref: PlatformRef | None = None
     fingerprint: str = ""
     max_runtime_s: int | None = None
+    billed_s: float | None = None
+    is_ours: bool = True
 
     @property
     def is_final(self) -> bool:
@@ -142,7 +147,7 @@ class Job:
         duration_s = self.duration_s
         if self.usd_per_hour is None or duration_s is None:
             return None
-        return self.usd_per_hour * duration_s / 3600
+        return self.usd_per_hour * (duration_s if self.billed_s is None else self.billed_s) / 3600
 
     def with_status(self, status: JobStatus) -> Job:
         """This job as the platform now says it is. A final state is kept: nothing leaves it."""
@@ -159,6 +164,7 @@ class Job:
             error=status.error,
             metrics=status.metrics or self.metrics,
             url=status.url or self.url,
+            billed_s=self.billed_s if status.billed_s is None else status.billed_s,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class JobSpec:
         secrets: (variable, reference); the reference says where the value is, never the value.
         metrics: (name, regular expression with one group).
         settings: `--set KEY=VALUE`, for the platform.
+        frameworks: What the code is built on (`torch`, `sklearn`), for platforms that choose an image by it.
     """
 
     script: str | None
@@ -55,6 +56,7 @@ class JobSpec:
     max_runtime_s: int | None = None
     max_cost_usd: float | None = None
     settings: Pairs = ()
+    frameworks: tuple[str, ...] = ()
 
     def command(self, python: str) -> tuple[str, ...]:
         """The argv of the process: `python` runs the script; a command runs as it is."""

@@ -1,0 +1,84 @@
+"""What a platform may be able to do beyond running a job: each ability is a small class, asked for by `isinstance`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ipymlops.hardware.machines import Machine
+from ipymlops.job import Job
+from ipymlops.spec import JobId, Plan, PlatformRef
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of the jobs of an account.
+
+    Attributes:
+        jobs: As the platform shows them now, `is_ours` False, `ref` set. The id of one that we submitted, from whatever
+            machine, is the id it was submitted with; any other's is made from its native name and creation time.
+        deleted: Jobs of which this page found that they are no longer there.
+        cursor: Hand it back to go on; kept between sessions.
+        is_end: Nothing more for now: asking again with the cursor brings only what changed since.
+        total: How many there are in all, None where that is not told.
+    """
+
+    jobs: tuple[Job, ...]
+    cursor: str
+    is_end: bool
+    deleted: tuple[JobId, ...] = ()
+    total: int | None = None
+
+
+class Lists(ABC):
+    """A platform that lists every job of the account, whoever started it."""
+
+    @abstractmethod
+    def listing(self, cursor: str, known: Iterable[PlatformRef] = ()) -> Listing:
+        """The next page; one round trip.
+
+        Args:
+            cursor: "" to begin.
+            known: The references of the jobs that are recorded; read only where the platform tells that some are gone.
+        """
+
+    @abstractmethod
+    def plan_of(self, ref: PlatformRef) -> Plan:
+        """What runs there, read back: machine, image, price and the plain request, for jobs that we did not plan."""
+
+
+class Rents(ABC):
+    """A platform that rents machines by type."""
+
+    @abstractmethod
+    def machines(self) -> Iterable[Machine]:
+        """Every machine with an accelerator, cheapest first where prices are known; never waits for the network."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One setting that `setup` would write.
+
+    Attributes:
+        key: The platform's own setting, without its name.
+        why: One sentence: where the value was found.
+        creates: What must be made for it first, as a sentence; "" where it is there.
+    """
+
+    key: str
+    value: str
+    why: str
+    creates: str = ""
+
+
+class SetsUp(ABC):
+    """A platform that can find its own settings."""
+
+    @abstractmethod
+    def proposals(self) -> Iterator[Proposal]:
+        """What is not set yet and could be; makes nothing."""
+
+    @abstractmethod
+    def create(self, proposal: Proposal) -> None:
+        """Make what `proposal.creates` says; harmless if it is there already."""

@@ -1,0 +1,1 @@
+"""Jobs on Amazon SageMaker AI, as its training jobs."""

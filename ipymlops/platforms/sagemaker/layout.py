@@ -1,0 +1,73 @@
+"""Where everything of a job lies: in S3, below one prefix of ours, and in the container.
+
+ipymlops/code/SHA256/code.tar                    equal code is one object
+ipymlops/launcher/SHA256/{launcher.pyz,run.sh}   likewise
+ipymlops/jobs/JOB_ID/input/config.json           what this job's launcher is told
+ipymlops/jobs/JOB_ID/mirror/                     what SageMaker mirrors while the job runs, path by path:
+    output/ tensorboard/ checkpoints/            the script's own
+    ipymlops/node-RANK/                          the launcher's: attempt.json result.json metrics.jsonl manifest.json
+ipymlops/jobs/JOB_ID/NAME/output/                SageMaker's own archives, model.tar.gz and output.tar.gz
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ipymlops.spec import JobId
+
+PREFIX = "ipymlops"
+
+ML = "/opt/ml"
+MIRROR_DIR = f"{ML}/checkpoints"
+"""SageMaker mirrors this folder path by path, deletions included, and brings it back before a restart."""
+INPUT_DIR = f"{ML}/input/data"
+CONFIG_CHANNEL, LAUNCHER_CHANNEL, CODE_CHANNEL = "ipymlops", "ipymlops-launcher", "ipymlops-code"
+OUR_CHANNELS = (CONFIG_CHANNEL, LAUNCHER_CHANNEL, CODE_CHANNEL)
+
+OUTPUT, TENSORBOARD, CHECKPOINTS, OURS = "output", "tensorboard", "checkpoints", "ipymlops"
+"""The folders of the mirror."""
+
+
+def code_prefix(sha256: str) -> str:
+    return f"{PREFIX}/code/{sha256}/"
+
+
+def launcher_prefix(sha256: str) -> str:
+    return f"{PREFIX}/launcher/{sha256}/"
+
+
+@dataclass(frozen=True)
+class JobKeys:
+    """The keys of one job in its bucket; those of folders end with a slash."""
+
+    job_id: JobId
+
+    @property
+    def root(self) -> str:
+        return f"{PREFIX}/jobs/{self.job_id}/"
+
+    @property
+    def input(self) -> str:
+        return f"{self.root}input/"
+
+    @property
+    def config(self) -> str:
+        return f"{self.input}config.json"
+
+    @property
+    def mirror(self) -> str:
+        return f"{self.root}mirror/"
+
+    def node(self, rank: int) -> str:
+        """The launcher's own folder of one node, in the mirror."""
+        return f"{self.mirror}{OURS}/node-{rank}/"
+
+
+def s3_uri(bucket: str, key: str) -> str:
+    return f"s3://{bucket}/{key}"
+
+
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    """The parts of `s3://BUCKET/KEY`; the key is "" for a whole bucket."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
