@@ -6,7 +6,7 @@ SHELL := bash
 .SILENT:
 MAKEFLAGS += --no-print-directory
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV
-export PYTHON
+export PYTHON PLATFORM LIVE_MAX_USD LIVE_TESTS
 BIN := .venv/bin
 WORKERS ?= 2
 
@@ -39,5 +39,5 @@ bench: setup system-packages bench-peers ## every budget beside its peer (BENCH=
 lab: setup ## JupyterLab with ipymlops loaded, in a copy of examples/digits
 	scripts/lab.sh
 
-live: setup ## real accounts: opt-in, with a spending cap
+live: setup ## PLATFORM=sagemaker: the contract on your account, at most 5 US dollars (LIVE_MAX_USD)
 	$(BIN)/python -m tests.live

@@ -36,6 +36,14 @@ class PlatformContract(PlatformBasics):
     acts: ClassVar[frozenset[str]] = ACTS
     """Before which of its acts a submit is killed."""
 
+    def unknown_ref(self, platform: Platform) -> PlatformRef:  # noqa: ARG002 - for platforms whose references say more
+        """A reference in the platform's form, to a job that never was."""
+        return PlatformRef(new_job_id())
+
+    def data_at(self, platform: Platform, folder: Path) -> str:  # noqa: ARG002 - for platforms that are elsewhere
+        """A URI under which the platform's jobs find what is in the folder."""
+        return str(folder)
+
     def test_the_script_sees_where_and_who_it_is(self, runner: JobRunner) -> None:
         job_id, name = new_job_id(), 'a "$(touch /tmp/x)" <b>&\n../é'
         files = {"pkg/sub/train.py": PROBE, "pkg/sub/next to it": "", "lib.py": ""}
@@ -112,7 +120,8 @@ import os
 for path in (os.environ["IPYMLOPS_DATA_DIR"] + "/digits", os.environ["IPYMLOPS_DATA_DIR"] + "/in/train", "in/train"):
     print(open(path + "/x.csv").read())
 """
-        ref = runner.submit(script, data=(("digits", str(folder)), ("in/train", folder.as_uri())))
+        at = self.data_at(runner.platform, folder)
+        ref = runner.submit(script, data=(("digits", at), ("in/train", at)))
         assert runner.log(runner.succeeded(ref)) == b"1,2\n" * 3
 
     def test_the_log_is_raw(self, runner: JobRunner) -> None:
@@ -193,7 +202,7 @@ for path in (os.environ["IPYMLOPS_DATA_DIR"] + "/digits", os.environ["IPYMLOPS_D
         assert not (platform.context.home / "local").exists()
 
     def test_a_job_that_it_no_longer_knows_is_gone(self, platform: Platform) -> None:
-        ref = PlatformRef(new_job_id())
+        ref = self.unknown_ref(platform)
         status = platform.status(ref)
         assert (status.state, status.is_gone) == (JobState.UNKNOWN, True)
         assert status.detail

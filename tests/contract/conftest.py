@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers import engine
+from tests.servers.sagemaker_api import SageMakerApi, sagemaker_api
 
 
 @pytest.fixture(scope="session")
@@ -18,4 +19,10 @@ def docker_engine() -> Iterator[engine.Engine]:
 @pytest.fixture(scope="session")
 def podman_engine() -> Iterator[engine.Engine]:
     with engine.podman() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sagemaker_server(docker_engine: engine.Engine) -> Iterator[SageMakerApi]:
+    with sagemaker_api(docker_engine) as running:
         yield running

@@ -1,0 +1,43 @@
+"""SageMaker keeps the contract: the unmodified AWS library, and a real server that really runs the containers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ipymlops.job import EndReason, JobState
+from ipymlops.platforms.base import Platform, PlatformContext
+from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
+from ipymlops.testing.job_runner import JobRunner
+from ipymlops.testing.platform_basics import SECRET, WAITS
+from tests.contract.sagemaker_promises import SageMakerContract
+from tests.servers.sagemaker_api import SageMakerApi
+
+IGNORES_THE_STOP = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAITS
+
+
+class TestSageMaker(SageMakerContract):
+    pytestmark = pytest.mark.xdist_group("engine")
+
+    @pytest.fixture
+    def api(self, sagemaker_server: SageMakerApi) -> Iterator[SageMakerApi]:
+        sagemaker_server.reset()
+        yield sagemaker_server
+        sagemaker_server.reset()
+
+    @pytest.fixture
+    def platform(self, home: Path, api: SageMakerApi) -> Platform:
+        env = {**os.environ, **api.env, SECRET[0]: SECRET[1]}
+        return SageMakerPlatform(PlatformContext(home, api.settings, env))
+
+    def test_a_script_that_ignores_the_stop_is_ended(self, runner: JobRunner, api: SageMakerApi) -> None:
+        """The service kills it, and nobody is left to say how it ended."""
+        api.stop_grace_s = 1.0
+        ref = runner.submit(IGNORES_THE_STOP)
+        runner.until_logged(ref, b"ready")
+        runner.platform.stop(ref)
+        status = runner.ended(ref)
+        assert (status.state, status.end_reason) == (JobState.STOPPED, EndReason.USER)
