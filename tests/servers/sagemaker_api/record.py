@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 ENDS = ("Completed", "Failed", "Stopped")
 REASON_LENGTH = 1024
@@ -141,3 +141,16 @@ class TrainingJobRecord:
             if self.billable_s is None:
                 self.billable_s = self.training_s
             self.changed.notify_all()
+
+
+class RunsJobs(Protocol):
+    """Who runs the jobs: containers, or a script."""
+
+    def start(self, job: TrainingJobRecord) -> None:
+        """Begin; returns at once."""
+
+    def stop(self, job: TrainingJobRecord) -> None:
+        """End a job whose `stop_asked` is set; returns at once."""
+
+    def reset(self) -> None:
+        """End everything that runs and wait for it; the server's state is forgotten next."""
