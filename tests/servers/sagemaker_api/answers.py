@@ -51,6 +51,10 @@ def failed(service: str, error: ServiceError, *, is_head: bool = False) -> Respo
         told = f"<Error><Type>Sender</Type><Code>{error.code}</Code><Message>{escape(error.text)}</Message></Error>"
         body = f"<ErrorResponse>{told}<RequestId>{request_id}</RequestId></ErrorResponse>"
         return Response(body, error.status, content_type="text/xml")
+    if service == "ec2":
+        told = f"<Errors><Error><Code>{error.code}</Code><Message>{escape(error.text)}</Message></Error></Errors>"
+        body = f"<Response>{told}<RequestID>{request_id}</RequestID></Response>"
+        return Response(body, error.status, content_type="text/xml")
     body = json.dumps({"__type": error.code, "message": error.text}, ensure_ascii=False)
     return Response(body, error.status, content_type=JSON, headers={"x-amzn-RequestId": request_id})
 

@@ -37,7 +37,6 @@ class Handler(MotoRequestHandler):
     """Answers at once: a small packet does not wait for the one before it; says nothing."""
 
     disable_nagle_algorithm = True
-    wbufsize = -1
     protocol_version = "HTTP/1.1"
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the name of the overridden one
@@ -117,10 +116,7 @@ class Front:
         own = self.jobs.actions.get(asked.action)
         if own is not None and ":training-job/" in asked.input.get("ResourceArn", ":training-job/"):
             return ok(own(asked))
-        response = self._moto(asked)
-        if response.status_code == 500:
-            raise ServiceError(UNKNOWN, f"{asked.action} is not served here.")
-        return response
+        return self._moto(asked)
 
     def _guarded(self, asked: Asked) -> Response:
         """Moto's; what changes something comes one at a time."""
@@ -142,7 +138,10 @@ class Front:
         if body is not None:
             asked.body = body
         environ = {**asked.again(), "CONTENT_LENGTH": str(len(asked.body))}
-        return Response.from_app(self.moto.get_application(environ), environ, buffered=True)
+        try:
+            return Response.from_app(self.moto.get_application(environ), environ, buffered=True)
+        except NotImplementedError:
+            raise ServiceError(UNKNOWN, f"{asked.action} is not served here.") from None
 
     def _write_down(self, asked: Asked, at: float, got: int, status: int) -> None:
         if who(asked) == "witness":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -25,16 +26,18 @@ class Rate:
     """Calls a second that one region has for List and Search together."""
 
     def __init__(self) -> None:
+        self._guard = threading.Lock()
         self._left: dict[str, tuple[float, float]] = {}
 
     def take(self, region: str, per_second: float | None) -> None:
         """Raise ThrottlingException where they are used up."""
         if per_second is None:
             return
-        now = time.monotonic()
-        left, at = self._left.get(region, (per_second, now))
-        left = min(per_second, left + (now - at) * per_second)
-        self._left[region] = (left - (left >= 1), now)
+        with self._guard:
+            now = time.monotonic()
+            left, at = self._left.get(region, (per_second, now))
+            left = min(per_second, left + (now - at) * per_second)
+            self._left[region] = (left - (left >= 1), now)
         if left < 1:
             raise ServiceError("ThrottlingException", "Rate exceeded")
 

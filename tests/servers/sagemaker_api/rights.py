@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from html import escape
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
 
-from tests.servers.sagemaker_api.answers import ServiceError, xml
+from tests.servers.sagemaker_api.answers import QUERY_SERVICES, ServiceError, xml
 from tests.servers.sagemaker_api.asked import Asked, resource_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 IAM, STS = "https://iam.amazonaws.com/doc/2010-05-08/", "https://sts.amazonaws.com/doc/2011-06-15/"
 CALLER_KEY, FRESH_KEY = "ASIAIPYMLOPSCALLER00", "ASIAIPYMLOPSFRESH000"
 ROLE_KEY, WITNESS_KEY, WRONG_KEY = "ASIAIPYMLOPSROLE0000", "AKIAIPYMLOPSWITNESS0", "AKIAIPYMLOPSWRONG000"
+CLOCK_TOLERANCE_S = 300
 _EXPIRED = {
     "s3": ("ExpiredToken", "The provided token has expired.", 400),
     "sts": ("ExpiredToken", "The security token included in the request is expired", 403),
@@ -55,6 +57,23 @@ def check_signed_in(api: SageMakerApi, asked: Asked) -> None:
     if asked.access_key == WRONG_KEY:
         text = "The security token included in the request is invalid."
         raise ServiceError(*_UNKNOWN.get(asked.service, ("UnrecognizedClientException", text, 400)))
+    _check_clock(api, asked)
+
+
+def _check_clock(api: SageMakerApi, asked: Asked) -> None:
+    """Raise where the caller's clock, which is in the signature, differs too much from the service's."""
+    signed = asked.headers.get("X-Amz-Date")
+    if signed is None:
+        return
+    at = datetime.strptime(signed, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc).timestamp()
+    if abs(at - api.now()) <= CLOCK_TOLERANCE_S:
+        return
+    if asked.service == "s3":
+        text = "The difference between the request time and the current time is too large."
+        raise ServiceError("RequestTimeTooSkewed", text, 403)
+    now = datetime.fromtimestamp(api.now(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    code = "SignatureDoesNotMatch" if asked.service in QUERY_SERVICES else "InvalidSignatureException"
+    raise ServiceError(code, f"Signature expired: {signed} is now earlier than {now}", 403)
 
 
 def check_allowed(api: SageMakerApi, asked: Asked, needed: Iterable[tuple[str, str]]) -> None:
@@ -77,6 +96,9 @@ def needed_for(asked: Asked, account: str) -> Iterator[tuple[str, str]]:
 
 
 def is_denied(api: SageMakerApi, by: str, right: str) -> bool:
+    """Who one is may always be asked."""
+    if right == "sts:GetCallerIdentity":
+        return False
     patterns = {"caller": api.faults.denied, "role": api.faults.denied_to_role}.get(by, set())
     return any(fnmatchcase(right, pattern) for pattern in patterns)
 
@@ -119,6 +141,8 @@ def _denied(api: SageMakerApi, asked: Asked, right: str, arn: str) -> ServiceErr
         f"User: {arn_of(api, who(asked))} is not authorized to perform: {right} on resource: {arn} "
         f"because no identity-based policy allows the {right} action"
     )
-    if asked.service in ("s3", "sts", "iam"):
+    if asked.service in ("s3", "iam"):
         return ServiceError("AccessDenied", text, 403)
+    if asked.service == "ec2":
+        return ServiceError("UnauthorizedOperation", text, 403)
     return ServiceError("AccessDeniedException", text)

@@ -50,6 +50,7 @@ class SageMakerApi:
         self.role = f"arn:aws:iam::{ACCOUNT}:role/service-role/AmazonSageMaker-ExecutionRole"
         self.developer = f"arn:aws:iam::{ACCOUNT}:role/Developer"
         self.guard = threading.RLock()
+        self._clients: dict[tuple[str, str], Any] = {}
         self._forget()
         self.front = Front(self)
         self.runner: RunsJobs = self._new_runner()
@@ -102,7 +103,9 @@ class SageMakerApi:
 
     def client(self, service: str, region: str = REGION) -> Any:
         """A plain boto3 client of a witness: faults do not meet it, and its calls are not in `calls`."""
-        return self.client_as(self._env(rights.WITNESS_KEY), service, region)
+        if (service, region) not in self._clients:
+            self._clients[service, region] = self.client_as(self._env(rights.WITNESS_KEY), service, region)
+        return self._clients[service, region]
 
     def client_as(self, env: dict[str, str], service: str, region: str = REGION, **config: Any) -> Any:
         """A plain boto3 client with such an environment's credentials; `config` is botocore's."""
@@ -163,7 +166,6 @@ def sagemaker_api(engine: Engine | None = None) -> Iterator[SageMakerApi]:
     """A server that runs until the block ends; moto's state is the process's, so use one at a time."""
     api = SageMakerApi(engine)
     server = make_server("127.0.0.1", 0, api.front, threaded=True, request_handler=Handler)
-    server.daemon_threads = True
     api.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
