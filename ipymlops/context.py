@@ -44,6 +44,9 @@ class Screen(Protocol):
     def note(self, text: str) -> None:
         """A sentence of ours: stderr in a terminal, never among the script's bytes."""
 
+    def ask(self, question: str) -> bool | None:
+        """A yes or a no; None where nobody can answer: it never waits for somebody who is not there."""
+
     def card(self, job: Job, intent: Intent | None = None, hints: Sequence[str] = ()) -> None:
         """Show the job's card, or bring the one already shown for this job up to date in place.
 

@@ -27,7 +27,8 @@ class LiveScreen:
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._watcher: Watcher | None = None
-        self.note, self.log, self.following = screen.note, screen.log, screen.following
+        self.note, self.ask = screen.note, screen.ask
+        self.log, self.following = screen.log, screen.following
 
     def card(self, job: Job, intent: Intent | None = None, hints: Sequence[str] = ()) -> None:
         self._screen.card(job, intent, hints)

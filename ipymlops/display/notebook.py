@@ -14,7 +14,7 @@ from typing import Any
 
 from ipymlops.context import SystemClock
 from ipymlops.display.card import Card
-from ipymlops.display.plain import plain
+from ipymlops.display.plain import is_yes, plain
 from ipymlops.job import Job, LogLine
 from ipymlops.spec import Intent, JobId
 
@@ -60,6 +60,15 @@ class NotebookScreen:
     def note(self, text: str) -> None:
         self._print_lines()
         sys.stdout.write("\n".join(plain(line) for line in text.splitlines()) + "\n")
+
+    def ask(self, question: str) -> bool | None:
+        from IPython.core.error import StdinNotImplementedError
+
+        self._print_lines()
+        try:
+            return is_yes(input(f"{plain(question)} [y/N] "))
+        except (StdinNotImplementedError, EOFError):  # papermill and its kin take no answers
+            return None
 
     def card(self, job: Job, intent: Intent | None = None, hints: Sequence[str] = ()) -> None:
         with self._lock:

@@ -34,6 +34,11 @@ def log_text(line: bytes) -> str:
     return plain(shortened(last[: 8 * LONGEST].decode(errors="replace"), LONGEST))
 
 
+def is_yes(answer: str) -> bool:
+    """What somebody typed behind `[y/N]`."""
+    return answer.strip().lower() in {"y", "yes"}
+
+
 def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

@@ -11,9 +11,10 @@ from ipymlops.display.looks import CAUSES, Tone, badge, look_of
 from ipymlops.display.plain import shortened
 from ipymlops.display.sent import TIMES
 from ipymlops.job import EndReason, Job
+from ipymlops.platforms.abilities import Proposal
 from ipymlops.platforms.base import Check
 from ipymlops.units import age, count, duration, figure, size, usd
-from ipymlops.verbs.results import ArtifactList, DoctorReport, JobList, SettingRow, SettingTable
+from ipymlops.verbs.results import ArtifactList, DoctorReport, JobList, SettingRow, SettingTable, SetupReport
 
 MOST_ROWS = 200
 JOB_COLUMNS = ("#>", "state", "name", "where", "submitted", "took>", "cost>", "last values")
@@ -60,15 +61,30 @@ def artifacts(result: ArtifactList, door: str) -> tuple[Block, ...]:
     return heading, Table(("file", "size>"), rows), Notes("dim", (*more, done))
 
 
-def checks(result: DoctorReport) -> tuple[Block, ...]:
-    """Every check with what mends it, then what `setup` wrote."""
+def checks(result: DoctorReport | SetupReport) -> tuple[Block, ...]:
+    """Every check with what mends it."""
     tone: Tone = "good" if result.is_ok else "bad"
     word = "✓ ready" if result.is_ok else "✗ not ready"
     rows = tuple(row for check in result.checks for row in _check_rows(check))
-    written = tuple(_written(*one) for one in result.written)
-    blocks: list[Block] = [Heading(word, tone, result.title or "doctor")]
-    blocks += [Table(("", "check", "what"), rows)] if rows else []
-    return (*blocks, Facts(written)) if written else tuple(blocks)
+    heading = Heading(word, tone, result.title or "doctor")
+    return (heading, Table(("", "check", "what"), rows)) if rows else (heading,)
+
+
+def setup(result: SetupReport, door: str) -> tuple[Block, ...]:
+    """The checks, then what would be or was made and written, and the line that goes on."""
+    facts = [_written(*one) for one in result.written]
+    if not result.written:
+        facts = [fact for one in result.wanted for fact in _wanted(one)]
+    facts += [fact for what, removal in result.stays for fact in (Fact("stays", what), Fact("remove with", removal))]
+    if result.next:
+        facts.append(Fact("next", result.next.replace("ipymlops", door, 1)))
+    return (*checks(result), Facts(tuple(facts))) if facts else checks(result)
+
+
+def _wanted(one: Proposal) -> Iterator[Fact]:
+    if one.creates:
+        yield Fact("would make", one.creates)
+    yield Fact("would write", f"{one.key} = {one.value}: {one.why}")
 
 
 def _written(key: str, value: str, file: str) -> Fact:

@@ -14,7 +14,7 @@ from ipymlops.context import SystemClock
 from ipymlops.display.blocks import View
 from ipymlops.display.card import Card
 from ipymlops.display.looks import badge, look_of
-from ipymlops.display.plain import plain
+from ipymlops.display.plain import is_yes, plain
 from ipymlops.job import Job, JobState, LogLine
 from ipymlops.spec import Intent, JobId
 
@@ -53,6 +53,13 @@ class TerminalScreen:
 
     def note(self, text: str) -> None:
         self._say("\n".join(plain(line) for line in text.splitlines()))
+
+    def ask(self, question: str) -> bool | None:
+        if sys.stdin is None or not (sys.stdin.isatty() and self._stderr.isatty()):
+            return None
+        self._stderr.write(_encodable(f"{plain(question)} [y/N] ", self._stderr))
+        self._stderr.flush()
+        return is_yes(sys.stdin.readline())
 
     def card(self, job: Job, intent: Intent | None = None, hints: Sequence[str] = ()) -> None:
         before, now = self._shown.get(job.id), _Shown(job.state, job.detail, self._cell())

@@ -28,6 +28,7 @@ from ipymlops.verbs.results import (
     LogLines,
     PlanReport,
     SettingTable,
+    SetupReport,
 )
 
 EXAMPLE = re.compile(r"^( *)ipymlops ", re.MULTILINE)
@@ -109,6 +110,11 @@ def _(result: Checkout, _reader: Reader) -> View:
 @view_of.register
 def _(result: DoctorReport, _reader: Reader) -> View:
     return View(table.checks(result), has_frame=False)
+
+
+@view_of.register
+def _(result: SetupReport, reader: Reader) -> View:
+    return View(table.setup(result, reader.door), has_frame=False)
 
 
 @view_of.register

@@ -63,7 +63,7 @@ class Proposal:
     Attributes:
         key: The platform's own setting, without its name.
         why: One sentence: where the value was found.
-        creates: What must be made for it first, as a sentence; "" where it is there.
+        creates: What must be made for it first, by its name and kind; "" where it is there.
     """
 
     key: str
@@ -77,8 +77,8 @@ class SetsUp(ABC):
 
     @abstractmethod
     def proposals(self) -> Iterator[Proposal]:
-        """What is not set yet and could be; makes nothing."""
+        """What is not set yet and could be, or is set and is not there; makes nothing, guesses nothing."""
 
-    @abstractmethod
-    def create(self, proposal: Proposal) -> None:
-        """Make what `proposal.creates` says; harmless if it is there already."""
+    def create(self, proposal: Proposal) -> str:  # noqa: ARG002 - for those whose proposals create something
+        """Make what `proposal.creates` says; harmless if it is there. Returns the command that removes it again."""
+        return ""

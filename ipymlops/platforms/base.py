@@ -107,5 +107,9 @@ class Platform(ABC):
         """The metric records in the order they were written: `{"step": 3, "val_loss": 0.21}`."""
 
     @abstractmethod
-    def checks(self) -> Iterator[Check]:
-        """What `doctor` should know; changes nothing."""
+    def checks(self, spec: JobSpec | None = None) -> Iterator[Check]:
+        """What `doctor` should know; changes nothing.
+
+        Args:
+            spec: A job whose machine is looked at too, for platforms that rent one.
+        """

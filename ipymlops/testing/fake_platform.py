@@ -203,7 +203,7 @@ class FakePlatform(Platform):
         path = self.world.folder(ref) / "metrics.jsonl"
         return (json.loads(line) for line in path.read_text().splitlines()) if path.exists() else iter(())
 
-    def checks(self) -> Iterator[Check]:
+    def checks(self, spec: JobSpec | None = None) -> Iterator[Check]:  # noqa: ARG002
         yield Check("fake.there", "ok", "the platform for tests is there")
 
     def _meet(self, fault: str) -> None:

@@ -86,6 +86,9 @@ class JsonScreen:
     def note(self, text: str) -> None:
         sys.stderr.write(text + "\n")
 
+    def ask(self, question: str) -> None:
+        """A program reads what comes, and answers no question."""
+
     def card(self, job: Job, intent: Intent | None = None, hints: Sequence[str] = ()) -> None:
         """Cards are for eyes."""
 

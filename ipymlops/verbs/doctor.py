@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ipymlops.context import Context
 from ipymlops.errors import IpymlopsError, MissingExtra, PlatformProblem, UsageProblem
 from ipymlops.nearest import nearest
-from ipymlops.platforms.base import Check
+from ipymlops.platforms.base import Check, Platform
+from ipymlops.spec import JobSpec
 from ipymlops.verbs.placing import HERE
-from ipymlops.verbs.results import DoctorReport
+from ipymlops.verbs.results import DoctorReport, SetupReport
+from ipymlops.verbs.train_options import TABLE
+from ipymlops.verbs.train_options import add_arguments as add_rows
 from ipymlops.verbs.verb import VerbOptions
+
+T = TypeVar("T")
 
 HELP = "look whether everything is there; changes nothing"
 EXAMPLES = ("ipymlops doctor", "ipymlops doctor local", "ipymlops doctor --json")
+ASKED = ("gpu", "machine_type", "nodes", "image", "spot", "keep_warm_s")
+"""The options of `train` that say which machine is to be looked at."""
+ROWS = tuple(row for row in TABLE if row.field in ASKED)
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,18 @@ class DoctorOptions(VerbOptions):
     """What a `doctor` line says; without a platform it looks at all of them."""
 
     platform: str | None = None
+    gpu: str | None = None
+    machine_type: str | None = None
+    nodes: int = 1
+    image: str | None = None
+    spot: bool = False
+    keep_warm_s: int | None = None
+
+    @property
+    def spec(self) -> JobSpec | None:
+        """A job with the machine that was asked for; None where none was."""
+        spec = JobSpec(None, **{name: getattr(self, name) for name in ASKED})
+        return None if spec == JobSpec(None) else spec
 
 
 OPTIONS = DoctorOptions
@@ -30,17 +51,18 @@ OPTIONS = DoctorOptions
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("platform", nargs="?", default=SUPPRESS, metavar="PLATFORM", help="only what it needs")
+    add_rows(parser, ROWS)
 
 
 def run(options: DoctorOptions, context: Context) -> DoctorReport:
     if options.platform is not None:
         refuse_unknown("doctor", options.platform, context)
-        checks = (*general(context), *of_platform(options.platform, context))
+        checks = (*general(context), *of_platform(options.platform, context, options.spec))
         return DoctorReport(checks, options.platform)
     used = context.config.get("platform") or HERE
     others = [name for name in context.platforms if name != used]
-    optional = (_milder(check) for name in others for check in of_platform(name, context))
-    return DoctorReport((*general(context), *of_platform(used, context), *optional), "this machine")
+    optional = (_milder(check) for name in others for check in of_platform(name, context, options.spec))
+    return DoctorReport((*general(context), *of_platform(used, context, options.spec), *optional), "this machine")
 
 
 def without_context(_options: DoctorOptions, error: IpymlopsError) -> DoctorReport:
@@ -48,7 +70,7 @@ def without_context(_options: DoctorOptions, error: IpymlopsError) -> DoctorRepo
     return DoctorReport((_failed("ipymlops.open", error),), "this machine")
 
 
-def problem(_options: DoctorOptions, result: DoctorReport) -> IpymlopsError | None:
+def problem(_options: VerbOptions, result: DoctorReport | SetupReport) -> IpymlopsError | None:
     """What is raised after the report, so that a script and Run-All notice."""
     failed = next((check for check in result.checks if check.status == "fail"), None)
     if failed is None:
@@ -66,14 +88,45 @@ def refuse_unknown(verb: str, name: str, context: Context) -> None:
         raise UsageProblem(f"no platform is called {name!r}", why=why, fix=f"ipymlops {verb} {near or HERE}")
 
 
-def of_platform(name: str, context: Context) -> tuple[Check, ...]:
-    """What the platform itself looks at; a missing library is one check."""
+def of_platform(name: str, context: Context, spec: JobSpec | None = None) -> tuple[Check, ...]:
+    """What the platform itself looks at; a missing library is one check.
+
+    Args:
+        spec: A job whose machine is looked at too.
+    """
+
+    def looked() -> tuple[Check, ...]:
+        platform = context.platforms[name]
+        return (*(_asked(platform, spec) if spec else ()), *platform.checks(spec))
+
+    return caught(name, looked, lambda check: (check,))
+
+
+def caught(name: str, look: Callable[[], T], otherwise: Callable[[Check], T]) -> T:
+    """What `look` finds, or what a failed check stands for where the platform cannot be looked at at all."""
     try:
-        return tuple(context.platforms[name].checks())
+        return look()
     except MissingExtra as missing:
-        return (_failed(f"{name}.library", missing),)
+        return otherwise(_failed(f"{name}.library", missing))
     except PlatformProblem as problem:
-        return (_failed(f"{name}.answer", problem),)
+        return otherwise(_failed(f"{name}.answer", problem))
+
+
+def _asked(platform: Platform, spec: JobSpec) -> Iterator[Check]:
+    """Whether the platform has at all what is asked for."""
+    lacks = [row.flag for row in ROWS if row.field not in platform.options and _is_asked(row.field, spec)]
+    if lacks:
+        why = f"{platform.title} has no {', '.join(lacks)}"
+        yield Check(f"{platform.name}.options", "fail", f"{platform.name} cannot honour that", why, "ipymlops doctor")
+    if spec.gpu and not platform.has_gpu(spec.gpu):
+        why = f"{platform.title} has none"
+        yield Check(f"{platform.name}.has_gpu", "fail", f"{platform.name} has no {spec.gpu}", why, "ipymlops gpus")
+    elif spec.gpu:
+        yield Check(f"{platform.name}.has_gpu", "ok", f"{platform.name} has {spec.gpu}")
+
+
+def _is_asked(field: str, spec: JobSpec) -> bool:
+    return bool(getattr(spec, field) != getattr(JobSpec(None), field))
 
 
 def general(context: Context) -> Iterator[Check]:

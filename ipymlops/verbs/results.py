@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ipymlops.job import Artifact, Job, LogLine, rfc3339
+from ipymlops.platforms.abilities import Proposal
 from ipymlops.platforms.base import Check
 from ipymlops.spec import Intent
 
@@ -133,11 +134,10 @@ class Checkout:
 
 @dataclass(frozen=True)
 class DoctorReport:
-    """Every check, in order. `title` says of what; `written` is what `setup` wrote, (key, value, file) each."""
+    """Every check, in order. `title` says of what."""
 
     checks: tuple[Check, ...]
     title: str = ""
-    written: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def is_ok(self) -> bool:
@@ -145,6 +145,43 @@ class DoctorReport:
 
     def to_json(self) -> dict[str, Any]:
         return {"ok": self.is_ok, "checks": [check.to_json() for check in self.checks]}
+
+
+Written = tuple[str, str, str]
+"""A setting's key, its value ("": taken out), the file."""
+
+
+@dataclass(frozen=True)
+class SetupReport:
+    """What `setup` found and did.
+
+    Attributes:
+        wanted: What it would write, and make before, by the setting's whole key.
+        written: What it wrote or took out.
+        next: The line that goes on, where it stopped before making or writing anything.
+        stays: What it once made and an undo leaves: (what, the command that removes it).
+    """
+
+    checks: tuple[Check, ...]
+    title: str = ""
+    wanted: tuple[Proposal, ...] = ()
+    written: tuple[Written, ...] = ()
+    next: str = ""
+    stays: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_ok(self) -> bool:
+        return all(check.status != "fail" for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "ok": self.is_ok,
+            "checks": [check.to_json() for check in self.checks],
+            "wanted": [asdict(one) for one in self.wanted],
+            "written": [{"key": key, "value": value or None, "file": file} for key, value, file in self.written],
+            "next": self.next,
+            "stays": [{"what": what, "removal": removal} for what, removal in self.stays],
+        }
 
 
 @dataclass(frozen=True)
@@ -190,6 +227,7 @@ Result = (
     | Difference
     | Checkout
     | DoctorReport
+    | SetupReport
     | SettingTable
     | HelpText
     | None

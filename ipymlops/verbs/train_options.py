@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,9 +129,9 @@ class TrainOptions(VerbOptions):
     argv: tuple[str, ...] = ()
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The table as arguments; what is not given is not set, so that the defaults stand in `TrainOptions` alone."""
-    for row in TABLE:
+def add_arguments(parser: ArgumentParser, rows: Iterable[Option] = TABLE) -> None:
+    """The table as arguments; what is not given is not set, so that the defaults stand in the options alone."""
+    for row in rows:
         flags = [row.flag, *([row.short] if row.short else [])]
         if row.metavar:
             action = "append" if row.is_repeatable else "store"

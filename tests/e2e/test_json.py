@@ -123,7 +123,7 @@ def test_files_are_listed_with_size_and_time(job, mlops, tmp_path):
 def test_every_other_verb_has_its_document(job, mlops, tmp_path):
     documents = {
         "doctor": (mlops("doctor", "local"), {"ok", "checks"}),
-        "setup": (mlops("setup", "local", "--plan"), {"ok", "checks"}),
+        "setup": (mlops("setup", "local", "--plan"), {"ok", "checks", "wanted", "written", "next", "stays"}),
         "config": (mlops("config"), {"settings"}),
         "diff": (mlops("diff", "1"), {"left", "right", "sections"}),
         "checkout": (mlops("checkout", "1", str(tmp_path / "code")), {"job", "path", "files"}),

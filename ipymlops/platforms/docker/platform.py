@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ipymlops.errors import Unreachable, UsageProblem
 from ipymlops.job import JobState, JobStatus
 from ipymlops.platforms import jobfiles
+from ipymlops.platforms.abilities import Proposal, SetsUp
 from ipymlops.platforms.base import Check
 from ipymlops.platforms.data_paths import data_paths
 from ipymlops.platforms.docker import container as containers
@@ -27,7 +28,7 @@ from ipymlops.platforms.submission import STOP_GRACE_S, Submission
 from ipymlops.spec import JobSpec, Plan
 
 
-class DockerPlatform(PlatformHere):
+class DockerPlatform(PlatformHere, SetsUp):
     """A container engine of this machine."""
 
     name: ClassVar[str] = "docker"
@@ -81,7 +82,11 @@ class DockerPlatform(PlatformHere):
         if not self.look(folder).state.is_final:
             stop_container(folder)
 
-    def checks(self) -> Iterator[Check]:
+    def proposals(self) -> Iterator[Proposal]:
+        if not self.context.settings.get("image"):
+            yield Proposal("image", DEFAULT, "a stock Python, for jobs that name no image")
+
+    def checks(self, spec: JobSpec | None = None) -> Iterator[Check]:  # noqa: ARG002 - it rents no machine
         image = self.context.settings.get("image") or DEFAULT
         return docker_checks(self.context.home, self.context.env, image)
 

@@ -76,5 +76,5 @@ class LocalPlatform(PlatformHere):
     def end(self, folder: JobFolder) -> None:
         stop_living(folder, node_statuses(folder))
 
-    def checks(self) -> Iterator[Check]:
+    def checks(self, spec: JobSpec | None = None) -> Iterator[Check]:  # noqa: ARG002 - it rents no machine
         return local_checks(self.context.home, self.context.env)

@@ -1,4 +1,4 @@
-"""Who asks: the caller of these credentials, the roles that SageMaker may run as, and what this machine says of itself."""
+"""Who asks: the caller of these credentials, the roles SageMaker may run as, what this machine says of itself."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ class Caller:
         """The role's name without its path, which STS does not tell; None for a user."""
         kind, _, rest = self.arn.rpartition(":")[2].partition("/")
         return rest.split("/")[0] if kind == "assumed-role" else None
+
+    @property
+    def iam_arn(self) -> str:
+        """As IAM names it; a role's path is left out."""
+        if self.role_name is None:
+            return self.arn
+        return f"arn:{self.arn.split(':')[1]}:iam::{self.account}:role/{self.role_name}"
 
 
 @dataclass(frozen=True)

@@ -95,10 +95,10 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
 
         return metric_records(self.aws, read_reference(ref))
 
-    def checks(self) -> Iterator[Check]:
+    def checks(self, spec: JobSpec | None = None) -> Iterator[Check]:
         from ipymlops.platforms.sagemaker.checks import checks
 
-        return checks(self.aws)
+        return checks(self.aws, spec)
 
     def listing(self, cursor: str, known: Iterable[PlatformRef] = ()) -> Listing:
         from ipymlops.platforms.sagemaker.listing import listed
@@ -120,7 +120,7 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
 
         return proposals(self.aws)
 
-    def create(self, proposal: Proposal) -> None:
+    def create(self, proposal: Proposal) -> str:
         from ipymlops.platforms.sagemaker.setup import create
 
-        create(self.aws, proposal)
+        return create(self.aws, proposal)

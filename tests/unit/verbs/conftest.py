@@ -23,9 +23,15 @@ class Seen:
     notes: list[str] = field(default_factory=list)
     cards: list[tuple] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    answer: bool | None = None
 
     def note(self, text):
         self.notes.append(text)
+
+    def ask(self, question):
+        self.questions.append(question)
+        return self.answer
 
     def card(self, job, intent=None, hints=()):
         self.cards.append((job, intent, tuple(hints)))

@@ -94,7 +94,8 @@ def test_settings_name_where_they_come_from(context, repo, again):
 
 
 def test_set_up_writes_what_is_missing_and_takes_it_back(context, home, again):
-    assert dispatch(["setup", "local", "--plan"], None, again()).written[0][:2] == ("platform", "local")
+    (wanted,) = dispatch(["setup", "local", "--plan"], None, again()).wanted
+    assert (wanted.key, wanted.value) == ("platform", "local")
     assert not (home / "config.toml").exists()
     assert dispatch(["setup", "local"], None, again()).written[0][:2] == ("platform", "local")
     assert again().config.get("platform") == "local"

@@ -1,0 +1,138 @@
+"""The bucket for code and outputs: whose it is, where it is, and how it is made."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from ipymlops.errors import PlatformProblem
+from ipymlops.platforms.sagemaker.aws import Aws
+from ipymlops.platforms.sagemaker.problems import answers, code_of, http_status_of, is_denied, is_not_found
+
+FIRST_REGION = "us-east-1"
+"""The only one that a bucket is not told about: it is where buckets are made by default."""
+DAYS_FOR_PARTS = 7
+"""Parts of uploads that were broken off cost money until somebody removes them."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket as seen from here.
+
+    Attributes:
+        region: "" where it is not told.
+        is_ours: Belongs to the account that asks; None where nobody may look.
+    """
+
+    name: str
+    region: str
+    is_ours: bool | None
+
+
+def new_name(region: str) -> str:
+    """Names are shared by all accounts, so a name that can be guessed can be taken by somebody else before us."""
+    return f"ipymlops-{secrets.token_hex(6)}-{region}"
+
+
+def is_made_by_setup(name: str, region: str) -> bool:
+    return re.fullmatch(rf"ipymlops-[0-9a-f]{{12}}-{re.escape(region)}", name) is not None
+
+
+def made_earlier(aws: Aws) -> list[str]:
+    """The account's buckets that `setup` has made in this region, by name; none where they may not be listed."""
+    with answers("the account's buckets cannot be listed"):
+        try:
+            rows = aws.client("s3").list_buckets()["Buckets"]
+        except ClientError as error:
+            if is_denied(error):
+                return []
+            raise
+    return sorted(row["Name"] for row in rows if is_made_by_setup(row["Name"], aws.region))
+
+
+def bucket_named(aws: Aws, name: str) -> Bucket | None:
+    """The bucket; None if there is none of that name anywhere."""
+    s3 = aws.client("s3")
+    with answers(f"the bucket {name} cannot be looked at"):
+        try:
+            return Bucket(name, _region(s3.head_bucket(Bucket=name, ExpectedBucketOwner=aws.account())), is_ours=True)
+        except ClientError as error:
+            if is_not_found(error):
+                return None
+            if http_status_of(error) != 403:  # noqa: PLR2004 - another's, or nobody may look
+                raise
+        try:
+            return Bucket(name, _region(s3.head_bucket(Bucket=name)), is_ours=False)
+        except ClientError as error:
+            if not is_denied(error):
+                raise
+            return Bucket(name, _region(error.response), is_ours=None)
+
+
+def _region(answer: object) -> str:
+    told = answer if isinstance(answer, dict) else {}
+    headers = told.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(told.get("BucketRegion") or headers.get("x-amz-bucket-region") or "")
+
+
+def make_bucket(aws: Aws, name: str) -> None:
+    """Make it: closed to the public, encrypted, broken uploads cleared. One that was there is left as it is.
+
+    Raises: `PlatformProblem` if somebody else has the name.
+    """
+    s3, owner = aws.client("s3"), aws.account()
+    with answers(f"the bucket {name} could not be made"):
+        is_new = _create(aws, name)
+        if not is_new and not is_made_by_setup(name, aws.region):
+            return
+        s3.put_public_access_block(
+            Bucket=name,
+            ExpectedBucketOwner=owner,
+            PublicAccessBlockConfiguration=dict.fromkeys(
+                ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+            ),
+        )
+        s3.put_bucket_encryption(
+            Bucket=name,
+            ExpectedBucketOwner=owner,
+            ServerSideEncryptionConfiguration={
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            },
+        )
+        rule = {
+            "ID": "ipymlops-unfinished-uploads",
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": DAYS_FOR_PARTS},
+        }
+        s3.put_bucket_lifecycle_configuration(
+            Bucket=name, ExpectedBucketOwner=owner, LifecycleConfiguration={"Rules": [rule]}
+        )
+
+
+def _create(aws: Aws, name: str) -> bool:
+    """Whether it is new. us-east-1 makes a bucket of ours anew without a word, so it is looked for first."""
+    if bucket_named(aws, name) is not None:
+        return False
+    where = {} if aws.region == FIRST_REGION else {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
+    try:
+        aws.client("s3").create_bucket(Bucket=name, **where)
+    except ClientError as error:
+        if code_of(error) == "BucketAlreadyOwnedByYou":
+            return False
+        if code_of(error) == "BucketAlreadyExists":
+            raise PlatformProblem(
+                f"the bucket {name} could not be made",
+                why="another account has a bucket of that name; all accounts share the names",
+                fix="ipymlops setup sagemaker --yes",
+            ) from error
+        raise
+    return True
+
+
+def removal_line(name: str) -> str:
+    """The command that deletes a bucket and everything in it."""
+    return f"aws s3 rb s3://{name} --force"
