@@ -19,6 +19,9 @@ _VARIABLES = {
 READ_ATTEMPTS = 8
 """Of a call that may be repeated; a create is sent once, and what became of it is asked."""
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10, 60
+HURRIED = {"pricing"}
+"""What a plan does not wait for: where it does not answer, the price is unknown."""
+HURRIED_TIMEOUT_S = 3
 
 
 class Aws:
@@ -106,8 +109,8 @@ class Aws:
 
         config = Config(
             retries={"mode": "standard", "total_max_attempts": attempts},
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
+            connect_timeout=HURRIED_TIMEOUT_S if service in HURRIED else CONNECT_TIMEOUT_S,
+            read_timeout=HURRIED_TIMEOUT_S if service in HURRIED else READ_TIMEOUT_S,
             user_agent_extra="ipymlops",
         )
         return self.session().create_client(
