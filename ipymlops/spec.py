@@ -32,7 +32,7 @@ class JobSpec:
         secrets: (variable, reference); the reference says where the value is, never the value.
         metrics: (name, regular expression with one group).
         settings: `--set KEY=VALUE`, for the platform.
-        frameworks: What the code is built on (`torch`, `sklearn`), for platforms that choose an image by it.
+        imports: The packages that the code imports, by their top names, for platforms that choose an image by them.
     """
 
     script: str | None
@@ -56,7 +56,7 @@ class JobSpec:
     max_runtime_s: int | None = None
     max_cost_usd: float | None = None
     settings: Pairs = ()
-    frameworks: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
 
     def command(self, python: str) -> tuple[str, ...]:
         """The argv of the process: `python` runs the script; a command runs as it is."""

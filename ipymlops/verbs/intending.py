@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ipymlops.context import Context
 from ipymlops.errors import UsageProblem
@@ -41,7 +42,7 @@ def intended(options: TrainOptions, context: Context) -> Intended:
     if code is not None:
         script = in_code(script, code, context)
         spec = replace(spec, script=script.script, workdir=relative_folder(code, context.cwd))
-    spec = replace(spec, python=_python(place, context))
+    spec = replace(spec, python=_python(place, context), imports=_imports(place, spec, code))
     plan = capped(place.platform.plan(spec), spec)
     if not options.plan:  # a plan needs no sign-in, and no engine that runs
         place.platform.preflight(spec, plan)
@@ -133,6 +134,15 @@ def _python(place: Place, context: Context) -> str:
             fix="python3 -m venv .venv && . .venv/bin/activate",
         )
     return context.python
+
+
+def _imports(place: Place, spec: JobSpec, code: Snapshot | None) -> tuple[str, ...]:
+    """What the code imports, for a platform that chooses an image by it."""
+    from ipymlops.source.imports import imported_packages
+
+    if code is None or spec.image or "imports" not in place.platform.options:
+        return ()
+    return imported_packages(Path(code.root), spec.workdir, spec.script)
 
 
 def _to_send_bytes(code: Snapshot | None, context: Context) -> int:

@@ -24,8 +24,20 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
     title: ClassVar[str] = "Amazon SageMaker AI"
     options: ClassVar[frozenset[str]] = frozenset(
         {
-            *("gpu", "machine_type", "nodes", "image", "no_code", "name", "labels", "data", "env", "secrets", "metrics"),
-            *("spot", "keep_warm_s", "max_runtime_s", "max_cost_usd", "settings", "frameworks"),
+            *(
+                "gpu",
+                "machine_type",
+                "nodes",
+                "image",
+                "no_code",
+                "name",
+                "labels",
+                "data",
+                "env",
+                "secrets",
+                "metrics",
+            ),
+            *("spot", "keep_warm_s", "max_runtime_s", "max_cost_usd", "settings", "imports"),
             *("script", "argv", "workdir"),
         }
     )
