@@ -18,6 +18,7 @@ SHOWN = (
     "LogLines",
     "PlanReport",
     "SettingTable",
+    "SetupReport",
 )
 """The classes of `verbs.results`; by name, as importing them is left to their first use."""
 

@@ -43,33 +43,33 @@ def is_made_by_setup(name: str, region: str) -> bool:
 
 def made_earlier(aws: Aws) -> list[str]:
     """The account's buckets that `setup` has made in this region, by name; none where they may not be listed."""
-    with answers("the account's buckets cannot be listed"):
-        try:
-            rows = aws.client("s3").list_buckets()["Buckets"]
-        except ClientError as error:
-            if is_denied(error):
-                return []
-            raise
-    return sorted(row["Name"] for row in rows if is_made_by_setup(row["Name"], aws.region))
+    return sorted(name for name in _own_names(aws) or () if is_made_by_setup(name, aws.region))
 
 
 def bucket_named(aws: Aws, name: str) -> Bucket | None:
     """The bucket; None if there is none of that name anywhere."""
-    s3 = aws.client("s3")
     with answers(f"the bucket {name} cannot be looked at"):
         try:
-            return Bucket(name, _region(s3.head_bucket(Bucket=name, ExpectedBucketOwner=aws.account())), is_ours=True)
+            seen = aws.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=aws.account())
         except ClientError as error:
             if is_not_found(error):
                 return None
-            if http_status_of(error) != 403:  # noqa: PLR2004 - another's, or nobody may look
+            if http_status_of(error) != 403:  # noqa: PLR2004 - another's, or it may not be looked at
                 raise
+            own = _own_names(aws)
+            return Bucket(name, _region(error.response), is_ours=None if own is None else name in own)
+    return Bucket(name, _region(seen), is_ours=True)
+
+
+def _own_names(aws: Aws) -> set[str] | None:
+    """The account's own buckets; None where they may not be listed."""
+    with answers("the account's buckets cannot be listed"):
         try:
-            return Bucket(name, _region(s3.head_bucket(Bucket=name)), is_ours=False)
+            return {row["Name"] for row in aws.client("s3").list_buckets()["Buckets"]}
         except ClientError as error:
-            if not is_denied(error):
-                raise
-            return Bucket(name, _region(error.response), is_ours=None)
+            if is_denied(error):
+                return None
+            raise
 
 
 def _region(answer: object) -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ipymlops.errors import IpymlopsError
+from ipymlops.errors import IpymlopsError, UsageProblem
 from ipymlops.platforms.base import Check
 from ipymlops.platforms.sagemaker import signing_in
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.buckets import bucket_named
+from ipymlops.platforms.sagemaker.choosing import machine_for, offers
 from ipymlops.platforms.sagemaker.identity import Caller, role_named, roles_for_sagemaker
 from ipymlops.platforms.sagemaker.image_checks import image_check
 from ipymlops.platforms.sagemaker.network import network_check
-from ipymlops.platforms.sagemaker.policies import Names, Right, policy, rights_of
+from ipymlops.platforms.sagemaker.policies import Names, Right, Verdict, policy, rights_of
+from ipymlops.platforms.sagemaker.probes import probed
 from ipymlops.platforms.sagemaker.quotas import machine_check, summary_check
-from ipymlops.platforms.sagemaker.rights import Verdict, probed, rights_check, simulated
+from ipymlops.platforms.sagemaker.rights import rights_check, simulated
 from ipymlops.spec import JobSpec
 
 SETUP_LINE = "ipymlops setup sagemaker --yes"
@@ -53,6 +55,8 @@ def _tried(check_id: str, look: Callable[[], Check]) -> Check:
     """One thing that cannot be looked at is unknown, and the others are looked at all the same."""
     try:
         return look()
+    except UsageProblem as wrong:
+        return Check(check_id, "fail", wrong.what, wrong.why, wrong.fix)
     except IpymlopsError as error:
         return Check(check_id, "unknown", error.what, error.why, error.fix)
 
@@ -135,8 +139,8 @@ def caller_rights_check(aws: Aws, who: Caller) -> Check:
 
 def role_rights_check(aws: Aws) -> Check:
     role = aws.settings.get("role")
-    if not role:
-        return Check("sagemaker.role_rights", "unknown", "no role is set that jobs run as")
+    if not role or not role.startswith("arn:"):
+        return Check("sagemaker.role_rights", "unknown", "no role is set that jobs run as, or not by its ARN")
     document = policy("execution", names_of(aws, role, role.split(":")[4]))
     rights = list(rights_of(document))
     verdict = simulated(aws, role, rights) or Verdict(unknown=tuple(rights))
@@ -158,8 +162,6 @@ def names_of(aws: Aws, arn: str, account: str) -> Names:
 
 
 def quota_check(aws: Aws, spec: JobSpec) -> Check:
-    from ipymlops.platforms.sagemaker import choosing
-
-    if not (spec.gpu or spec.machine_type):
-        return summary_check(aws, (one.machine_type for one in choosing.offers(aws)))
-    return machine_check(aws, choosing.chosen(spec).machine_type, spec)
+    if spec.gpu or spec.machine_type:
+        return machine_check(aws, machine_for(spec).machine_type, spec)
+    return summary_check(aws, (one.machine_type for one in offers(aws)))

@@ -42,12 +42,17 @@ def has_gpu(gpu: str) -> bool:
 
 def choose(aws: Aws, spec: JobSpec) -> Chosen:
     """The machine for a job. Raises `UsageProblem` for a type or a GPU that there is not, or that do not agree."""
-    asks = parse_gpu(spec.gpu) if spec.gpu else ()
-    machine = _named(spec.machine_type, asks) if spec.machine_type else _by_gpu(spec.gpu, asks)
+    asks, machine = parse_gpu(spec.gpu) if spec.gpu else (), machine_for(spec)
     ask = next((one for one in asks if has(machine, one)), None)
     priced, price_note = price_of(aws, machine)
     notes = [price_note, *_rents_more(priced, ask, aws), *_ending(machine)]
     return Chosen(priced, ask.count if ask else priced.count, tuple(note for note in notes if note))
+
+
+def machine_for(spec: JobSpec) -> Machine:
+    """The same without its price: asks nobody."""
+    asks = parse_gpu(spec.gpu) if spec.gpu else ()
+    return _named(spec.machine_type, asks) if spec.machine_type else _by_gpu(spec.gpu, asks)
 
 
 def offers(aws: Aws) -> Iterable[Machine]:

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 
 from ipymlops.platforms.base import Check
 from ipymlops.platforms.sagemaker.aws import Aws
+from ipymlops.platforms.sagemaker.choosing import machine_for
+from ipymlops.platforms.sagemaker.images import image_of
 from ipymlops.platforms.sagemaker.problems import answers, is_denied, is_not_found, text_of
 from ipymlops.spec import JobSpec
 
@@ -21,9 +23,10 @@ REGISTRY = re.compile(
 
 
 def image_check(aws: Aws, spec: JobSpec) -> Check:
-    image = spec.image or aws.settings.get("image")
+    """The image of the line or the settings, else the stock one."""
+    image, _ = image_of(aws, spec, machine_for(spec))
     if not image:
-        return Check(ID, "ok", "no image is set: each job gets the stock one for the framework that its code imports")
+        return Check(ID, "unknown", "no image is named, and no stock one is known here", why="--image IMAGE names one")
     parts = REGISTRY.fullmatch(image)
     if parts is None:
         why = "SageMaker takes images from the registry (ECR) of the region that a job runs in"

@@ -76,10 +76,10 @@ def identity_checks(aws: Aws) -> tuple[Caller | None, tuple[Check, ...]]:
         checks = (Check("sagemaker.identity", "fail", error.what, why, error.fix), *_clock_checks(answer))
         return None, checks
     who = Caller(told["Account"], told["Arn"])
-    return who, (_identity_check(aws, who), *_clock_checks(told))
+    return who, (identity_check(aws, who), *_clock_checks(told))
 
 
-def _identity_check(aws: Aws, who: Caller) -> Check:
+def identity_check(aws: Aws, who: Caller) -> Check:
     what = f"signed in as {who.arn}, account {who.account}"
     ends = getattr(aws.session().get_credentials(), "_expiry_time", None)
     if not isinstance(ends, datetime):

@@ -39,6 +39,10 @@ class Handler(MotoRequestHandler):
     disable_nagle_algorithm = True
     protocol_version = "HTTP/1.1"
 
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Without a date: werkzeug sends its own, and the service sends one."""
+        self.send_response_only(code, message)
+
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the name of the overridden one
         """Tests read `SageMakerApi.calls`."""
 

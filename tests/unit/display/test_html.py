@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ipymlops.display.card import Card
 from ipymlops.display.html import as_html, view_html
 from ipymlops.job import Artifact, EndReason, JobState
+from ipymlops.platforms.abilities import Proposal
 from ipymlops.platforms.base import Check
 from ipymlops.spec import JobSpec, LeftOut
 from ipymlops.verbs.results import (
@@ -24,6 +25,7 @@ from ipymlops.verbs.results import (
     PlanReport,
     SettingRow,
     SettingTable,
+    SetupReport,
 )
 
 TAGS = {"div", "b", "span", "table", "tbody", "thead", "tr", "td", "th", "pre", "details", "summary", "a"}
@@ -115,7 +117,9 @@ def everything(job, intent, now, text):
         PlanReport(intent, (text,)),
         ArtifactList(job, (Artifact(text, 1),), Path("x")),
         Difference(text, text, ((text, (text, f"+{text}")),)),
-        DoctorReport(checks, text, ((text, text, text),)),
+        DoctorReport(checks, text),
+        SetupReport(checks, text, (Proposal(text, text, text, text),), (), text, ((text, text),)),
+        SetupReport(checks, text, written=((text, text, text),)),
         SettingTable((SettingRow(text, text, text, text),)),
         HelpText(text),
     ):

@@ -11,6 +11,7 @@ from ipymlops.display.html import as_html
 from ipymlops.display.text import as_text
 from ipymlops.display.views import view_of
 from ipymlops.job import Artifact, EndReason, JobState, LogLine
+from ipymlops.platforms.abilities import Proposal
 from ipymlops.platforms.base import Check
 from ipymlops.verbs import results
 from ipymlops.verbs.results import (
@@ -25,6 +26,7 @@ from ipymlops.verbs.results import (
     PlanReport,
     SettingRow,
     SettingTable,
+    SetupReport,
 )
 
 
@@ -141,9 +143,27 @@ def test_a_folder_that_is_no_repository_is_called_so(job, intent, texts):
 
 
 def test_what_set_up_wrote_reads_as_a_setting(texts):
-    for text in texts(DoctorReport((), "local", (("platform", "local", "/c.toml"), ("docker.image", "", "/c.toml")))):
+    written = (("platform", "local", "/c.toml"), ("docker.image", "", "/c.toml"))
+    for text in texts(SetupReport((), "local", written=written)):
         assert "platform = local, in /c.toml" in text
         assert "docker.image, taken out of /c.toml" in text
+
+
+def test_what_set_up_would_do_stands_with_the_line_that_does_it(texts):
+    wanted = (
+        Proposal("cloud.region", "r-1", "it was found"),
+        Proposal("cloud.bucket", "b-1", "none yet", "the bucket b-1"),
+    )
+    for text in texts(SetupReport((), "cloud", wanted, next="ipymlops setup cloud --yes")):
+        assert "cloud.region = r-1: it was found" in text
+        assert "the bucket b-1" in text
+        assert "ipymlops setup cloud --yes" in text
+
+
+def test_what_set_up_made_and_leaves_stands_with_the_line_that_removes_it(texts):
+    for text in texts(SetupReport((), "cloud", stays=(("the bucket b-1", "rm b-1"),))):
+        assert "the bucket b-1" in text
+        assert "rm b-1" in text
 
 
 def test_files_are_listed_with_their_size_and_how_to_fetch_them(job, texts):
@@ -169,14 +189,13 @@ def test_a_failed_check_stands_with_its_fix(texts):
         Check("git", "ok", "git 2.39"),
         Check("engine", "fail", "no engine", "no socket", "apt-get install docker.io"),
     )
-    for text in texts(DoctorReport(checks, "docker", (("platform", "local", "/home/u/config.toml"),))):
+    for text in texts(DoctorReport(checks, "docker")):
         for part in (
             "not ready",
             "✓ ok",
             "✗ fail",
             "no engine: no socket",
             "apt-get install docker.io",
-            "/home/u/config.toml",
         ):
             assert part in text
     assert "✓ ready" in as_text(DoctorReport(checks[:1]))

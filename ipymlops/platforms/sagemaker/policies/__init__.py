@@ -62,6 +62,14 @@ class Right:
         return self.resource.replace(":*:", f":{region}:", 1).replace("*", "ipymlops-doctor")
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of some rights; what is in neither is allowed."""
+
+    denied: tuple[Right, ...] = ()
+    unknown: tuple[Right, ...] = ()
+
+
 def policy(name: PolicyName, names: Names) -> dict[str, Any]:
     """The policy as it is pasted into IAM."""
     text = files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8")
