@@ -115,22 +115,24 @@ def make_bucket(aws: Aws, name: str) -> None:
 
 def _create(aws: Aws, name: str) -> bool:
     """Whether it is new. us-east-1 makes a bucket of ours anew without a word, so it is looked for first."""
-    if bucket_named(aws, name) is not None:
+    there = bucket_named(aws, name)
+    if there is not None and there.is_ours:
         return False
     where = {} if aws.region == FIRST_REGION else {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
     try:
-        aws.client("s3").create_bucket(Bucket=name, **where)
+        if there is None:
+            aws.client("s3").create_bucket(Bucket=name, **where)
+            return True
     except ClientError as error:
-        if code_of(error) == "BucketAlreadyOwnedByYou":
+        if code_of(error) == "BucketAlreadyOwnedByYou":  # made meanwhile by another session of ours
             return False
-        if code_of(error) == "BucketAlreadyExists":
-            raise PlatformProblem(
-                f"the bucket {name} could not be made",
-                why="another account has a bucket of that name; all accounts share the names",
-                fix="ipymlops setup sagemaker --yes",
-            ) from error
-        raise
-    return True
+        if code_of(error) != "BucketAlreadyExists":
+            raise
+    raise PlatformProblem(
+        f"the bucket {name} could not be made",
+        why="there is one of that name, of another account; all accounts share the names",
+        fix="ipymlops setup sagemaker --yes",
+    )
 
 
 def removal_line(name: str) -> str:
