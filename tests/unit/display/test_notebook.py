@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from IPython.core.error import StdinNotImplementedError
 
 from ipymlops.display.notebook import NotebookScreen
 from ipymlops.job import JobState, LogLine
@@ -190,3 +191,19 @@ def test_cards_of_very_many_jobs_do_not_pile_up(screen, job):
     for number in range(300):
         screen.card(replace(job, id=f"j{number}"))
     assert len(screen._cards) == 200
+
+
+@pytest.mark.parametrize(("typed", "answer"), [("y", True), ("", False)])
+def test_somebody_who_sits_at_the_notebook_answers(screen, monkeypatch, typed, answer):
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda prompt: asked.append(prompt) or typed)
+    assert screen.ask("Make \x1b[31mit?") is answer
+    assert asked == ["Make it? [y/N] "]
+
+
+def test_a_kernel_that_takes_no_answers_is_not_waited_for(screen, monkeypatch):
+    def refused(_prompt):
+        raise StdinNotImplementedError
+
+    monkeypatch.setattr("builtins.input", refused)
+    assert screen.ask("Make it?") is None

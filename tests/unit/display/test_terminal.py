@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -121,3 +122,20 @@ def test_the_next_command_of_a_shell_shows_the_card_again(stdout, stderr, job):
     assert stderr.getvalue().count("Command") == 1
     screen.card(job)
     assert stderr.getvalue().count("Command") == 2
+
+
+@pytest.mark.parametrize(("typed", "answer"), [(b"y\n", True), (b"Yes\n", True), (b"\n", False), (b"no\n", False)])
+def test_somebody_at_a_terminal_answers(monkeypatch, typed, answer):
+    mine, theirs = os.openpty()
+    with os.fdopen(theirs) as stdin, Path(os.ttyname(theirs)).open("w") as stderr:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        os.write(mine, typed)
+        assert TerminalScreen(io.StringIO(), stderr).ask("Make it?") is answer
+    os.close(mine)
+
+
+def test_nobody_is_asked_where_nobody_can_answer(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    stderr = io.StringIO()
+    assert TerminalScreen(io.StringIO(), stderr).ask("Make it?") is None
+    assert stderr.getvalue() == ""
