@@ -59,7 +59,7 @@ class Machine:
 def read_machines(platform: str, text: str) -> tuple[Machine, ...]:
     """The rows of a `machines.toml`: a table a machine; `region` and `as_of` at the top hold for every price."""
     table = tomllib.loads(text)
-    common = {key: table[key] for key in ("region", "as_of") if key in table}
+    common: dict[str, str] = {key: table[key] for key in ["region", "as_of"] if key in table}
     rows = ((name, row) for name, row in table.items() if isinstance(row, dict))
     return tuple(_machine(platform, name, row, common) for name, row in rows)
 

@@ -15,18 +15,24 @@ def data_paths(platform: str, data: Pairs, env: Mapping[str, str]) -> dict[str, 
 
     Raises: `UsageProblem` for another scheme, a bad name, a name below another one, or a missing path.
     """
-    _refuse_nested([name for name, _ in data])
-    return {_checked_name(name): _path(platform, name, uri, env) for name, uri in data}
+    refuse_bad_names([name for name, _ in data])
+    return {name: _path(platform, name, uri, env) for name, uri in data}
 
 
-def _checked_name(name: str) -> str:
+def refuse_bad_names(names: Sequence[str]) -> None:
+    """Raise `UsageProblem` for a name that is no path below the data folder, and for one below another."""
+    _refuse_nested(names)
+    for name in names:
+        _refuse_bad_name(name)
+
+
+def _refuse_bad_name(name: str) -> None:
     if "\0" in name or {"", ".", ".."} & set(name.split("/")):
         raise UsageProblem(
             f"--data cannot be called {name!r}; nothing was started",
             why="its name is a path below the data folder: no slash at its ends, none doubled, no . and no ..",
             fix="--data train=/path/to/the/data",
         )
-    return name
 
 
 def _refuse_nested(names: Sequence[str]) -> None:

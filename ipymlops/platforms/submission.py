@@ -56,21 +56,13 @@ class Submission:
             root: The job's folder as the launcher sees it; `data` likewise.
             env: Variables of ours; the user's `--env` wins.
         """
-        spec, node = self.spec, root / "nodes" / str(rank)
-        return {
-            "job_id": self.job_id,
-            "job_name": self.name,
-            "platform": self.platform,
-            "commit": self.code.commit if self.code else None,
+        node = root / "nodes" / str(rank)
+        commit = self.code.commit if self.code else None
+        asked = asked_of_launcher(self.spec, self.plan, job_id=self.job_id, name=self.name, commit=commit)
+        return asked | {
             "archive": {"path": str(root / "code.tar"), "sha256": self.code.sha256} if self.code else None,
             "code_dir": str(node / "code"),
-            "workdir": spec.workdir,
-            "script": spec.script,
-            "argv": list(spec.argv),
-            "python": None,
-            "env": dict(env) | dict(spec.env),
-            "secret_names": [name for name, _ in spec.secrets],
-            "metric_patterns": [list(pair) for pair in spec.metrics],
+            "env": dict(env) | asked["env"],
             "data": {name: str(path) for name, path in data.items()},
             "data_dir": str(node / "data"),
             "output_dir": str(root / "output" / f"node-{rank}" if rank else root / "output"),
@@ -80,13 +72,30 @@ class Submission:
             "log_path": str(node / "log"),
             "live_root": self.code.root if self.code else None,
             "node_rank": rank,
-            "nodes": self.plan.nodes,
             "peers": [str(root / "nodes" / str(other) / "state") for other in range(self.plan.nodes) if other != rank],
             "main_address": "127.0.0.1",
-            "deadline": None,
-            "max_runtime_s": self.plan.max_runtime_s,
             "stop_grace_s": self.stop_grace_s,
         }
+
+
+def asked_of_launcher(spec: JobSpec, plan: Plan, *, job_id: str, name: str, commit: str | None) -> dict[str, Any]:
+    """What a launcher is told of the job itself, the same on every platform."""
+    return {
+        "job_id": job_id,
+        "job_name": name,
+        "platform": plan.platform,
+        "commit": commit,
+        "workdir": spec.workdir,
+        "script": spec.script,
+        "argv": list(spec.argv),
+        "python": None,
+        "env": dict(spec.env),
+        "secret_names": [secret for secret, _ in spec.secrets],
+        "metric_patterns": [list(pair) for pair in spec.metrics],
+        "nodes": plan.nodes,
+        "deadline": None,
+        "max_runtime_s": plan.max_runtime_s,
+    }
 
 
 def stop_grace_s(settings: Mapping[str, str]) -> float:

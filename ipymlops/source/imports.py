@@ -13,7 +13,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MOST_FILES = 200
+MOST_FILES = 60
 """So many modules are read; a repository that imports more of its own has named its packages by then."""
 MOST_BYTES = 1_000_000
 _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -42,10 +42,9 @@ def _reached(root: Path, workdir: str, script: str) -> Iterator[str]:
             continue
         seen.add(file)
         for name in _imports(file):
-            own = list(_own(name, folders, file))
-            todo += own
-            top = name.lstrip(".").partition(".")[0]
-            if not own and not name.startswith(".") and top not in sys.stdlib_module_names:
+            top = name.partition(".")[0]
+            todo += _own(name, folders, file)
+            if top and top not in sys.stdlib_module_names and not any(_own(top, folders, file)):
                 yield top
 
 

@@ -43,7 +43,7 @@ def intended(options: TrainOptions, context: Context) -> Intended:
         script = in_code(script, code, context)
         spec = replace(spec, script=script.script, workdir=relative_folder(code, context.cwd))
     spec = replace(spec, python=_python(place, context), imports=_imports(place, spec, code))
-    plan = capped(place.platform.plan(spec), spec)
+    plan = _planned(place, spec)
     if not options.plan:  # a plan needs no sign-in, and no engine that runs
         place.platform.preflight(spec, plan)
     code = code and since_last_job(code, context)
@@ -78,6 +78,14 @@ def spec_of(options: TrainOptions, script: Script, context: Context) -> JobSpec:
         max_cost_usd=options.max_cost_usd,
         settings=_once("--set", options.settings),
     )
+
+
+def _planned(place: Place, spec: JobSpec) -> Plan:
+    """The plan; where `--max-cost` shortens it, planned once more, so that the request it shows has the cap too."""
+    plan = capped(place.platform.plan(spec), spec)
+    if spec.max_cost_usd is None:
+        return plan
+    return capped(place.platform.plan(replace(spec, max_runtime_s=plan.max_runtime_s)), spec)
 
 
 def capped(plan: Plan, spec: JobSpec) -> Plan:

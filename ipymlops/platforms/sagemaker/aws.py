@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,11 @@ class Aws:
         self._session: Any = None
         self._clients: dict[tuple[str, str, int], Any] = {}
         self._account = ""
+
+    def having(self, pairs: Iterable[tuple[str, str]]) -> Aws:
+        """The same with the settings of one line over them."""
+        merged = {**self.settings, **dict(pairs)}
+        return self if merged == self.settings else Aws(self.home, merged, self.env)
 
     @property
     def region(self) -> str:

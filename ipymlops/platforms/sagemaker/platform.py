@@ -60,7 +60,7 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
     def plan(self, spec: JobSpec) -> Plan:
         from ipymlops.platforms.sagemaker.planning import planned
 
-        return planned(self.aws, spec)
+        return planned(self.aws, spec, self.options)
 
     def preflight(self, spec: JobSpec, plan: Plan) -> None:
         from ipymlops.platforms.sagemaker.planning import preflight
@@ -68,9 +68,9 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
         preflight(self.aws, spec, plan)
 
     def submit(self, job_id: JobId, name: str, spec: JobSpec, code: CodeArchive | None, plan: Plan) -> PlatformRef:
-        from ipymlops.platforms.sagemaker.submit import submitted
+        from ipymlops.platforms.sagemaker.submit import Order, submitted
 
-        return submitted(self.aws, job_id, name, spec, code, plan)
+        return submitted(self.aws, Order(job_id, name, spec, code, plan))
 
     def status(self, ref: PlatformRef) -> JobStatus:
         from ipymlops.platforms.sagemaker.status import status_of

@@ -13,7 +13,7 @@ from ipymlops.platforms.sagemaker.policies import Right, Verdict
 from ipymlops.platforms.sagemaker.problems import answers, code_of, is_denied, is_not_found
 
 NOBODY = "ipymlops-doctor"
-"""A job, a stream, a secret, a role and a repository that there is not."""
+"""A job, a stream, a role and a repository that there is not."""
 NOTHING = frozenset({"NoSuchEntity", "InvalidInput", "InvalidParameter"})
 """An answer about what was asked for: so it may be asked."""
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -36,13 +36,9 @@ PROBES = {
     "sagemaker:Search": Probe("sagemaker", "search", {"Resource": "TrainingJob", "MaxResults": 1}),
     "sagemaker:ListTrainingJobs": Probe("sagemaker", "list_training_jobs", {"MaxResults": 1}),
     "s3:ListBucket": Probe("s3", "list_objects_v2", {"MaxKeys": 1}, is_of_bucket=True),
-    "s3:GetBucketLocation": Probe("s3", "get_bucket_location", is_of_bucket=True),
     "s3:GetObject": Probe("s3", "head_object", {"Key": f"ipymlops/{NOBODY}"}, is_of_bucket=True),
     "logs:DescribeLogStreams": Probe("logs", "describe_log_streams", {"logGroupName": LOG_GROUP, "limit": 1}),
     "logs:GetLogEvents": Probe("logs", "get_log_events", {"logGroupName": LOG_GROUP, "logStreamName": NOBODY}),
-    "secretsmanager:DescribeSecret": Probe(
-        "secretsmanager", "describe_secret", {"SecretId": f"AmazonSageMaker-{NOBODY}"}
-    ),
     "ecr:DescribeImages": Probe("ecr", "describe_images", {"repositoryName": NOBODY}),
     "iam:GetRole": Probe("iam", "get_role", {"RoleName": NOBODY}),
     "iam:SimulatePrincipalPolicy": Probe(

@@ -81,7 +81,7 @@ def rights_of(document: Mapping[str, Any]) -> Iterator[Right]:
     """What a policy of ours grants, one by one."""
     for statement in document["Statement"]:
         for action in _many(statement["Action"]):
-            yield Right(action, statement["Resource"], statement["Sid"])
+            yield Right(action, _many(statement["Resource"])[-1], statement["Sid"])
 
 
 def granting(document: Mapping[str, Any], rights: Iterable[Right]) -> dict[str, Any]:

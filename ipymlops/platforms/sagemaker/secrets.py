@@ -1,0 +1,104 @@
+"""Where a job finds its secrets: in Secrets Manager. What the caller has elsewhere is put there, named by content."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets as randomness
+from collections.abc import Mapping
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from ipymlops.errors import UsageProblem
+from ipymlops.platforms.sagemaker.aws import Aws
+from ipymlops.platforms.sagemaker.problems import answers, code_of
+from ipymlops.platforms.secret_refs import secret_values
+from ipymlops.spec import Pairs
+
+KIND = "secretsmanager:"
+NAME = "AmazonSageMaker-ipymlops"
+"""AWS's own policies for execution roles may read secrets whose names begin with AmazonSageMaker."""
+
+Places = dict[str, dict[str, str | None]]
+"""For each variable the secret's name or ARN, and the key within it where it is a JSON object."""
+
+
+def refuse_bad(secrets: Pairs, env: Mapping[str, str]) -> None:
+    """Raise `UsageProblem` for a reference that leads nowhere, as far as this machine can tell."""
+    _referred(secrets)
+    secret_values(_ours(secrets), env)
+
+
+def planned(secrets: Pairs) -> Places:
+    """As `sent`, for a plan: the digits that only the value gives are left open."""
+    ours = {name: _place(f"{NAME}-{name}-{{digits}}") for name, _ in _ours(secrets)}
+    return _in_order(secrets, _referred(secrets) | ours)
+
+
+def sent(aws: Aws, secrets: Pairs) -> Places:
+    """Put the values that the caller has into Secrets Manager, each once; say where all of them are."""
+    values = secret_values(_ours(secrets), aws.env)
+    ours = {name: _place(_put(aws, name, value)) for name, value in values.items()}
+    return _in_order(secrets, _referred(secrets) | ours)
+
+
+def _put(aws: Aws, name: str, value: str) -> str:
+    """An equal value is the same secret, and a changed one another: nothing changes under a job that runs."""
+    digits = hmac.new(_salt(aws.home), f"{name}={value}".encode(), hashlib.sha256).hexdigest()[:12]
+    secret = f"{NAME}-{name}-{digits}"
+    client = aws.client("secretsmanager")
+    with answers(f"the secret {name} cannot be handed to the job"):
+        try:
+            client.create_secret(Name=secret, SecretString=value, Description=f"{name}, for training jobs of ipymlops")
+        except ClientError as error:
+            if code_of(error) == "InvalidRequest":  # somebody has scheduled it for deletion
+                client.restore_secret(SecretId=secret)
+            elif code_of(error) != "ResourceExists":
+                raise
+    return secret
+
+
+def _salt(home: Path) -> bytes:
+    """Random, of this home: a name must not tell a value that can be guessed."""
+    path = home / "secret.salt"
+    if not path.exists():
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}.part")
+        unfinished.touch(mode=0o600)
+        unfinished.write_bytes(randomness.token_bytes(32))
+        try:
+            os.link(unfinished, path)
+        except FileExistsError:  # another process was first: its salt is the home's
+            pass
+        finally:
+            unfinished.unlink()
+    return path.read_bytes()
+
+
+def _ours(secrets: Pairs) -> Pairs:
+    return tuple((name, where) for name, where in secrets if not where.startswith(KIND))
+
+
+def _referred(secrets: Pairs) -> Places:
+    return {name: _read(name, where) for name, where in secrets if where.startswith(KIND)}
+
+
+def _read(name: str, reference: str) -> dict[str, str | None]:
+    secret, _, key = reference.removeprefix(KIND).partition("#")
+    if not secret:
+        raise UsageProblem(
+            f"the reference of --secret {name} names no secret; nothing was sent",
+            why="it reads secretsmanager:NAME or secretsmanager:ARN, with #KEY for one key of a JSON secret",
+            fix="aws secretsmanager list-secrets",
+        )
+    return _place(secret, key or None)
+
+
+def _place(secret: str, key: str | None = None) -> dict[str, str | None]:
+    return {"id": secret, "key": key}
+
+
+def _in_order(secrets: Pairs, places: Places) -> Places:
+    return {name: places[name] for name, _ in secrets}

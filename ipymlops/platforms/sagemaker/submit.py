@@ -1,0 +1,140 @@
+"""Starting a training job exactly once, however often the submit is cut off, answered twice, or repeated.
+
+The name ends with the job's id and is used once, so the service itself keeps a second one out. What an answer leaves
+open is asked with DescribeTrainingJob; what even that leaves open is `Unreachable`, and asked for again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ipymlops.errors import PlatformProblem, QuotaExceeded, Unreachable
+from ipymlops.platforms.sagemaker import secrets
+from ipymlops.platforms.sagemaker.aws import Aws
+from ipymlops.platforms.sagemaker.bootstrap import bootstrap_files, bootstrap_sha256
+from ipymlops.platforms.sagemaker.layout import JobKeys, code_prefix, launcher_prefix, s3_uri
+from ipymlops.platforms.sagemaker.names import training_job_name
+from ipymlops.platforms.sagemaker.planning import Needed, asked_for, needed
+from ipymlops.platforms.sagemaker.problems import answers, code_of, is_not_found, translated
+from ipymlops.platforms.sagemaker.reference import read_reference
+from ipymlops.platforms.sagemaker.request import Sent, launch_config, training_job
+from ipymlops.platforms.sagemaker.uploads import Uploads
+from ipymlops.spec import CodeArchive, JobId, JobSpec, Plan, PlatformRef
+
+WHAT = "the training job could not be started"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a submit is given."""
+
+    job_id: JobId
+    name: str
+    spec: JobSpec
+    code: CodeArchive | None
+    plan: Plan
+
+
+def submitted(aws: Aws, order: Order) -> PlatformRef:
+    """The reference of the one training job of this id, started now or before."""
+    aws = aws.having(order.spec.settings)
+    need, keys = needed(aws), JobKeys(order.job_id)
+    uploads = Uploads(aws, need.bucket, need.account)
+    claim = {"name": order.name, "at": time.time()}
+    if not uploads.claim(f"{keys.root}claim", json.dumps(claim).encode()):
+        found = _found(aws, need, training_job_name(order.name, order.job_id), order.job_id)
+        if found is not None:
+            return found
+        _refuse_second_run(uploads, keys, need)
+    return _started(aws, uploads, order)
+
+
+def _started(aws: Aws, uploads: Uploads, order: Order) -> PlatformRef:
+    code, spec = order.code, order.spec
+    sent = Sent.now(
+        order.job_id,
+        order.name,
+        launcher_sha256=bootstrap_sha256(),
+        code_sha256=code.sha256 if code else None,
+        commit=code.commit if code else None,
+        submitted_at=time.time(),
+    )
+    asked = asked_for(aws, spec, order.plan)
+    if not spec.no_code:
+        _send(uploads, sent, code, launch_config(asked, order.plan, sent, secrets.sent(aws, spec.secrets)))
+    try:
+        return _created(aws, training_job(asked, sent), order.job_id)
+    except (QuotaExceeded, Unreachable):
+        raise
+    except PlatformProblem as problem:
+        there = s3_uri(asked.bucket or "", JobKeys(order.job_id).root)
+        problem.why += f"; what was sent for it is below {there} and can go: aws s3 rm --recursive {there}"
+        raise
+
+
+def _send(uploads: Uploads, sent: Sent, code: CodeArchive | None, config: dict[str, Any]) -> None:
+    launcher = launcher_prefix(sent.launcher_sha256)
+    for name, content in bootstrap_files().items():
+        uploads.write_once(f"{launcher}{name}", content)
+    if code is not None:
+        uploads.send_once(f"{code_prefix(code.sha256)}code.tar", code.path)
+    # Surrogates stand for bytes that are no UTF-8: escaped, the text is plain ASCII.
+    uploads.write(JobKeys(sent.job_id).config, json.dumps(config).encode("ascii"))
+
+
+def _created(aws: Aws, request: dict[str, Any], job_id: JobId) -> PlatformRef:
+    client = aws.client("sagemaker", attempts=1)
+    try:
+        return _reference(client.create_training_job(**request)["TrainingJobArn"], request["TrainingJobName"])
+    except (ClientError, BotoCoreError, OSError) as error:
+        return _after(error, aws, request, job_id)
+
+
+def _after(error: Exception, aws: Aws, request: dict[str, Any], job_id: JobId) -> PlatformRef:
+    """What became of a create that was not answered, or refused: perhaps because our own first try was let in."""
+    need = needed(aws)
+    found = _found(aws, need, request["TrainingJobName"], job_id)
+    if found is not None:
+        return found
+    if isinstance(error, ClientError) and code_of(error) == "ResourceInUse":
+        why = "a job of that name exists, and cannot be seen yet"
+        raise Unreachable(f"{WHAT}: {request['TrainingJobName']} is taken", why=why) from error
+    raise translated(error, WHAT) from error
+
+
+def _found(aws: Aws, need: Needed, name: str, job_id: JobId) -> PlatformRef | None:
+    """The job of this name, if it is ours. Raises `PlatformProblem` if somebody else has the name."""
+    with answers("whether the training job was started cannot be seen"):
+        try:
+            told = aws.client("sagemaker").describe_training_job(TrainingJobName=name)
+        except ClientError as error:
+            if is_not_found(error):
+                return None
+            raise
+    if told.get("Environment", {}).get("IPYMLOPS_JOB_ID") != job_id:
+        raise PlatformProblem(
+            f"{WHAT}: another job has the name {name} in {need.region}",
+            why="it was not started with this job's id, so it is another tool's",
+            fix="--name another-name",
+        )
+    return _reference(told["TrainingJobArn"], name)
+
+
+def _refuse_second_run(uploads: Uploads, keys: JobKeys, need: Needed) -> None:
+    """A training job that ran and was deleted must not run, and be paid, again."""
+    if uploads.is_any_below(keys.mirror):
+        raise PlatformProblem(
+            "the training job ran before, and was deleted since; it is not started again",
+            why=f"what it wrote is below {s3_uri(need.bucket, keys.mirror)}",
+            fix=f"aws s3 ls --recursive {s3_uri(need.bucket, keys.mirror)}",
+        )
+
+
+def _reference(arn: str, name: str) -> PlatformRef:
+    """The ARN with the name as it was given: the service may have changed its letters' case."""
+    return read_reference(PlatformRef(f"{arn.rpartition('/')[0]}/{name}")).ref

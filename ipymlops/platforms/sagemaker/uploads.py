@@ -1,0 +1,75 @@
+"""Objects of ours in S3: named by their content, sent once, and never into a bucket of somebody else's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ipymlops.errors import Unreachable
+from ipymlops.platforms.sagemaker.aws import Aws
+from ipymlops.platforms.sagemaker.problems import answers, code_of, is_not_found
+
+TAKEN = frozenset({"PreconditionFailed", "412"})
+CONFLICT = frozenset({"ConditionalRequestConflict", "409"})
+
+
+class Uploads:
+    """One bucket; `account` is the one that must own it."""
+
+    def __init__(self, aws: Aws, bucket: str, account: str) -> None:
+        self._s3 = aws.client("s3")
+        self._bucket, self._owner = bucket, {"ExpectedBucketOwner": account}
+
+    def claim(self, key: str, content: bytes) -> bool:
+        """Write the object if there is none; False if there was one already."""
+        with answers(f"s3://{self._bucket}/{key} cannot be written"):
+            try:
+                self._put(key, content, IfNoneMatch="*")
+            except ClientError as error:
+                if code_of(error) in CONFLICT:
+                    raise Unreachable("two sessions send the same job at once", fix="ipymlops jobs") from error
+                if code_of(error) not in TAKEN:
+                    raise
+                return False
+        return True
+
+    def write(self, key: str, content: bytes) -> None:
+        with answers(f"s3://{self._bucket}/{key} cannot be written"):
+            self._put(key, content)
+
+    def write_once(self, key: str, content: bytes) -> None:
+        """An object that its key says all of; one of the same size that is there is the same."""
+        if not self._is_there(key, len(content)):
+            self.write(key, content)
+
+    def send_once(self, key: str, file: Path) -> None:
+        """Likewise a file, in parallel parts where it is large."""
+        if self._is_there(key, file.stat().st_size):
+            return
+        from s3transfer.manager import TransferManager
+
+        with answers(f"s3://{self._bucket}/{key} cannot be written"), TransferManager(self._s3) as manager:
+            manager.upload(str(file), self._bucket, key, extra_args=self._extra()).result()
+
+    def is_any_below(self, prefix: str) -> bool:
+        with answers(f"s3://{self._bucket}/{prefix} cannot be listed"):
+            found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=1, **self._owner)
+        return bool(found.get("KeyCount"))
+
+    def _is_there(self, key: str, size: int) -> bool:
+        with answers(f"s3://{self._bucket}/{key} cannot be looked at"):
+            try:
+                found = self._s3.head_object(Bucket=self._bucket, Key=key, **self._owner)
+            except ClientError as error:
+                if is_not_found(error):
+                    return False
+                raise
+        return bool(found["ContentLength"] == size)
+
+    def _put(self, key: str, content: bytes, **conditions: str) -> None:
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=content, **self._extra(), **conditions)
+
+    def _extra(self) -> dict[str, Any]:
+        return {**self._owner, "ChecksumAlgorithm": "SHA256"}
