@@ -19,17 +19,24 @@ CALLER_RIGHTS = [right for right in rights_of(policy("caller", Names())) if not 
 ROLE_RIGHTS = list(rights_of(policy("execution", Names())))
 ONLY_BY_DOING = {
     *("sagemaker:CreateTrainingJob", "sagemaker:AddTags", "sagemaker:StopTrainingJob", "iam:PassRole"),
-    *("s3:PutObject", "s3:AbortMultipartUpload", "secretsmanager:CreateSecret"),
+    *("s3:PutObject", "s3:AbortMultipartUpload", "secretsmanager:CreateSecret", "secretsmanager:RestoreSecret"),
 }
 
 
+@pytest.fixture(scope="module")
+def clients(aws_server, tmp_path_factory):
+    """Clients of all services, made once: that is what takes the time here."""
+    return Aws(tmp_path_factory.mktemp("home"), aws_server.settings, aws_server.env)
+
+
 @pytest.fixture
-def found(api, home):
+def found(api, home, clients):
     """`found(bucket="x")` gives the checks by their last word, with settings changed; None takes one away."""
 
     def look(spec=None, env=None, **changed):
-        settings = {key: value for key, value in {**api.settings, **changed}.items() if value is not None}
-        all_of_them = list(checks(Aws(home, settings, {**api.env, **(env or {})}), spec))
+        clients.settings = {key: value for key, value in {**api.settings, **changed}.items() if value is not None}
+        asks = Aws(home, clients.settings, {**api.env, **env}) if env else clients
+        all_of_them = list(checks(asks, spec))
         assert all(check.id.startswith("sagemaker.") for check in all_of_them)
         assert all(check.why and check.fix for check in all_of_them if check.status in {"fail", "warn"})
         return {check.id.removeprefix("sagemaker."): check for check in all_of_them}
@@ -38,12 +45,12 @@ def found(api, home):
 
 
 @pytest.fixture
-def rights(api, home):
+def rights(api, clients):
     """`rights()` is the check of the caller's rights alone."""
 
     def look(**changed):
-        aws = Aws(home, {**api.settings, **changed}, api.env)
-        return caller_rights_check(aws, caller(aws))
+        clients.settings = {**api.settings, **changed}
+        return caller_rights_check(clients, caller(clients))
 
     return look
 
@@ -98,9 +105,10 @@ def test_where_iam_may_not_be_asked_calls_that_only_read_tell(rights, api, right
 
 
 @pytest.mark.parametrize("right", ROLE_RIGHTS, ids=lambda right: right.action)
-def test_a_right_that_the_role_of_jobs_lacks_is_named_with_its_statement(aws, api, right):
+def test_a_right_that_the_role_of_jobs_lacks_is_named_with_its_statement(clients, api, right):
     api.faults.denied_to_role = {right.action}
-    told = role_rights_check(aws)
+    clients.settings = api.settings
+    told = role_rights_check(clients)
     assert told.status == ("fail" if right.is_needed else "warn")
     assert f"may not {right.action}" in told.what
     assert "--role-name AmazonSageMaker-ExecutionRole" in told.fix
@@ -172,7 +180,7 @@ def test_credentials_that_end_soon_are_told_with_their_end(found, aws, monkeypat
 )
 def test_a_wrong_clock_is_told(found, api, ahead_s, status, word):
     api.faults.clock_skew_s = ahead_s
-    told = found()["clock"]
+    told = found(env={"AWS_REGION": "us-east-1"})["clock"]
     assert told.status == status
     assert word in told.what
 
