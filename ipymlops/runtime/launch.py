@@ -21,6 +21,7 @@ from ipymlops.runtime.state import Attempt, State, boot_clock, new_attempt, stea
 from ipymlops.runtime.unpack import unpack
 
 if TYPE_CHECKING:
+    from ipymlops.runtime.places import Place
     from ipymlops.runtime.pump import Pump
 
 SECRETS_TIMEOUT_S = 60.0
@@ -44,8 +45,10 @@ def main(words: List[str]) -> int:
     try:
         with open(words[1], encoding="utf-8") as file:
             raw = json.load(file)
+        place = _place(raw)
+        raw = place.adapted(raw) if place else raw
         state = State(raw["state_dir"])
-    except (IndexError, OSError, ValueError, KeyError, TypeError) as error:
+    except (IndexError, OSError, ValueError, KeyError, TypeError, LaunchProblem) as error:
         print("launcher: no configuration: {!r}; usage: launcher.pyz CONFIG.json".format(error), file=sys.stderr)
         return EXIT_BAD_CONFIG
     lock = state.hold()
@@ -56,7 +59,16 @@ def main(words: List[str]) -> int:
         earlier = _earlier_exit_code(state)
         if earlier is not None:
             return earlier
-    return _attempt(raw, state)
+    return _attempt(raw, state, place)
+
+
+def _place(raw: Mapping[str, Any]) -> Optional[Place]:
+    """The service whose container this is; None on a machine of the user's."""
+    if not raw.get("place"):
+        return None
+    from ipymlops.runtime.places import place_called
+
+    return place_called(raw["place"])
 
 
 def _earlier_exit_code(state: State) -> Optional[int]:
@@ -70,14 +82,14 @@ def _earlier_exit_code(state: State) -> Optional[int]:
     return None
 
 
-def _attempt(raw: Mapping[str, Any], state: State) -> int:
+def _attempt(raw: Dict[str, Any], state: State, place: Optional[Place]) -> int:
     signals = Signals()
     now = steady_time()
-    attempt = new_attempt(now())
+    attempt = new_attempt(now(), state.attempts())
     result: Dict[str, Any] = {}
     try:
-        state.begin(attempt)
-        result = _acts(raw, state, attempt, signals)
+        state.begin(attempt, goes_on=place is not None and attempt.number > 1)
+        result = _acts(raw, state, attempt, signals, place)
     except NotStarted as problem:
         result = _failed(problem.exit_code, "exit_code", problem.to_json())
     except LaunchProblem as problem:
@@ -85,7 +97,10 @@ def _attempt(raw: Mapping[str, Any], state: State) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, a job without a result would be a riddle
         result = _failed(EXIT_PLATFORM_ERROR, "platform_error", _own_failure(error))
     times = {"attempt": attempt.attempt, "started_at": attempt.started_at, "ended_at": now()}
-    state.finish({"metrics": {}, "notes": [], **result, **times})
+    record = {"metrics": {}, "notes": [], **result, **times}
+    state.finish(record)
+    if place:
+        place.delivered(raw, state, record, signals)
     if result["end_reason"] not in (None, "user", "timeout"):
         _end_peers(raw.get("peers") or ())
     return int(result["exit_code"])
@@ -98,12 +113,14 @@ def _end_peers(folders: Iterable[str]) -> None:
             State(folder).tell_to_stop()
 
 
-def _acts(raw: Mapping[str, Any], state: State, attempt: Attempt, signals: Signals) -> Dict[str, Any]:
+def _acts(
+    raw: Dict[str, Any], state: State, attempt: Attempt, signals: Signals, place: Optional[Place]
+) -> Dict[str, Any]:
     config = configs.from_json(raw)
     ends_at = attempt.started_at + config.max_runtime_s if config.deadline is None else config.deadline
     log = LogFile(config.log_path, steady_time())
     act = Act(config, state, attempt, signals, log, boot_clock() + ends_at - steady_time()(), ends_at)
-    secrets = _secrets(config)
+    secrets = place.secrets(raw) if place and raw.get("secrets_from") else _secrets(config)
     if config.archive:
         kept = [config.archive.path, config.state_dir, config.output_dir, config.live_root or config.state_dir]
         unpack(config.archive, config.root, kept)
@@ -149,7 +166,8 @@ def _watch(act: Act, script: Script, secrets: Mapping[str, str], workdir: str, n
         values = metrics.last_values(metrics.records(act.state.metrics_path))
     except OSError as error:  # the script may have done anything to it; how it ended stays true
         notes.append("the metrics cannot be read: {}".format(error))
-    return {**how._asdict(), "metrics": metrics.to_json(values), "notes": notes}
+    lines = {} if act.log.lines is None else {"log_lines": act.log.lines}
+    return {**how._asdict(), "metrics": metrics.to_json(values), "notes": notes, **lines}
 
 
 def _early_end(act: Act) -> Optional[Dict[str, Any]]:

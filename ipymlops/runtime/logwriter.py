@@ -13,6 +13,30 @@ def index_path(log_path: str) -> str:
     return log_path + ".index"
 
 
+LONGEST_LINE = 200_000
+"""What reads standard output may cut longer lines into several."""
+
+
+class LineCount:
+    """Counts lines that are not empty, in pieces of any size.
+
+    Attributes: `count`, None once there was a line so long that it may be cut.
+    """
+
+    def __init__(self) -> None:
+        self.count: Optional[int] = 0
+        self._open = 0  # bytes of the line that has no end yet
+
+    def add(self, data: bytes) -> None:
+        first, *rest = data.split(b"\n")
+        longest = max(map(len, rest), default=0)
+        if self.count is None or max(longest, self._open + len(first)) > LONGEST_LINE:
+            self.count = None
+            return
+        self.count += sum(map(bool, rest)) + (1 if first and not self._open else 0)
+        self._open = len(rest[-1]) if rest else self._open + len(first)
+
+
 class LogFile:
     """Appends to a log, byte for byte. A full disk loses bytes of the log, never the script: they are counted."""
 
@@ -29,12 +53,20 @@ class LogFile:
         self.offset = 0
         self.lost_bytes = 0
         self.problem = ""
+        self._lines: Optional[LineCount] = None if path else LineCount()
         self._clock = clock
         self._indexed_at = float("-inf")
+
+    @property
+    def lines(self) -> Optional[int]:
+        """How many lines with something in them went to standard output; None for a file, or where it is not sure."""
+        return self._lines.count if self._lines else None
 
     def write(self, data: bytes) -> None:
         if not data:
             return
+        if self._lines:
+            self._lines.add(data)
         if self.index is not None:
             self._note_time(self.index)
         view = memoryview(data)

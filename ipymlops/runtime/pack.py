@@ -41,8 +41,9 @@ def launcher_bytes() -> bytes:
 def _sources() -> dict[str, bytes]:
     """The modules. The package above them is empty there: ours needs more than the standard library."""
     found = {"ipymlops/__init__.py": b""}
-    for file in resources.files("ipymlops.runtime").iterdir():
-        if file.name.endswith(".py") and file.name not in HOST_ONLY:
-            found["ipymlops/runtime/" + file.name] = file.read_bytes()
+    for package in ("ipymlops.runtime", "ipymlops.runtime.places"):
+        for file in resources.files(package).iterdir():
+            if file.name.endswith(".py") and file.name not in HOST_ONLY:
+                found[f"{package.replace('.', '/')}/{file.name}"] = file.read_bytes()
     found["__main__.py"] = found["ipymlops/runtime/__main__.py"]
     return found

@@ -16,7 +16,10 @@ LOCK_PAUSE_S = 0.05
 
 
 class Attempt(NamedTuple):
-    """One start of a job. `pgid` is the script's process group and session, None until it has started."""
+    """One start of a job. `pgid` is the script's process group and session, None until it has started.
+
+    `number` counts the starts, from 1.
+    """
 
     attempt: str
     pid: int
@@ -24,6 +27,7 @@ class Attempt(NamedTuple):
     host: str
     boot_id: str
     started_at: float
+    number: int = 1
 
 
 class State:
@@ -68,7 +72,15 @@ class State:
     def attempt(self) -> Optional[Attempt]:
         """The latest attempt, None if the launcher never came so far."""
         record = read_json(self.path("attempt.json"))
-        return None if record is None else Attempt(**{name: record.get(name) for name in Attempt._fields})  # type: ignore[arg-type]
+        if record is None:
+            return None
+        values: Dict[str, Any] = {name: record.get(name) for name in Attempt._fields}
+        return Attempt(**{**values, "number": record.get("number", 1)})
+
+    def attempts(self) -> int:
+        """How many attempts were made so far."""
+        attempt = self.attempt()
+        return attempt.number if attempt else 0
 
     def result(self) -> Optional[Dict[str, Any]]:
         """`result.json`, None while there is none."""
@@ -98,9 +110,13 @@ class State:
     def stop_was_asked(self) -> bool:
         return os.path.exists(self.path("stop"))
 
-    def begin(self, attempt: Attempt) -> None:
-        """Forget what an earlier attempt left and write this one down; space for the result is set aside."""
-        for name in ("result.json", "metrics.jsonl"):
+    def begin(self, attempt: Attempt, *, goes_on: bool = False) -> None:
+        """Forget what an earlier attempt left and write this one down; space for the result is set aside.
+
+        Args:
+            goes_on: From the checkpoint of an attempt that was on another machine, and so with its metrics.
+        """
+        for name in ("result.json", "manifest.json", *(("stop", "told") if goes_on else ("metrics.jsonl",))):
             if os.path.exists(self.path(name)):
                 os.unlink(self.path(name))
         with open(self.path("reserve"), "wb") as reserve:
@@ -126,8 +142,9 @@ def _locked(file: int, how: int) -> bool:
     return True
 
 
-def new_attempt(started_at: float) -> Attempt:
-    return Attempt(os.urandom(8).hex(), os.getpid(), None, os.uname().nodename, boot_id(), started_at)
+def new_attempt(started_at: float, earlier: int = 0) -> Attempt:
+    """Args: `earlier`, how many attempts there were before it."""
+    return Attempt(os.urandom(8).hex(), os.getpid(), None, os.uname().nodename, boot_id(), started_at, earlier + 1)
 
 
 def boot_id() -> str:

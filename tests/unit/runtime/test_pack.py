@@ -54,7 +54,7 @@ def test_it_holds_the_runtime_and_nothing_of_the_package_above(tmp_path):
 def test_it_is_made_from_a_package_that_is_in_a_zip_itself(tmp_path, request):
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
         archive.writestr("ipymlops/__init__.py", "")
-        for file in (request.config.rootpath / "ipymlops" / "runtime").glob("*.py"):
-            archive.write(file, f"ipymlops/runtime/{file.name}")
+        for file in (request.config.rootpath / "ipymlops" / "runtime").rglob("*.py"):
+            archive.write(file, file.relative_to(request.config.rootpath))
     done = subprocess.run([sys.executable, "-c", MAKE, tmp_path / "package.zip"], capture_output=True, cwd=tmp_path)
     assert done.stdout == launcher_bytes(), done.stderr
