@@ -61,11 +61,11 @@ def artifacts(result: ArtifactList, door: str) -> tuple[Block, ...]:
     return heading, Table(("file", "size>"), rows), Notes("dim", (*more, done))
 
 
-def checks(result: DoctorReport | SetupReport) -> tuple[Block, ...]:
-    """Every check with what mends it."""
+def checks(result: DoctorReport | SetupReport, door: str) -> tuple[Block, ...]:
+    """Every check with what mends it, as it is typed where it is read."""
     tone: Tone = "good" if result.is_ok else "bad"
     word = "✓ ready" if result.is_ok else "✗ not ready"
-    rows = tuple(row for check in result.checks for row in _check_rows(check))
+    rows = tuple(row for check in result.checks for row in _check_rows(check, door))
     heading = Heading(word, tone, result.title or "doctor")
     return (heading, Table(("", "check", "what"), rows)) if rows else (heading,)
 
@@ -77,8 +77,8 @@ def setup(result: SetupReport, door: str) -> tuple[Block, ...]:
         facts = [fact for one in result.wanted for fact in _wanted(one)]
     facts += [fact for what, removal in result.stays for fact in (Fact("stays", what), Fact("remove with", removal))]
     if result.next:
-        facts.append(Fact("next", result.next.replace("ipymlops", door, 1)))
-    return (*checks(result), Facts(tuple(facts))) if facts else checks(result)
+        facts.append(Fact("next", _typed(result.next, door)))
+    return (*checks(result, door), Facts(tuple(facts))) if facts else checks(result, door)
 
 
 def _wanted(one: Proposal) -> Iterator[Fact]:
@@ -144,12 +144,16 @@ def _error_words(error: dict[str, str]) -> str:
     return ": ".join(part for part in parts if part) + fix
 
 
-def _check_rows(check: Check) -> Iterator[tuple[Cell, ...]]:
+def _typed(line: str, door: str) -> str:
+    return door + line.removeprefix("ipymlops") if line.startswith("ipymlops ") else line
+
+
+def _check_rows(check: Check, door: str) -> Iterator[tuple[Cell, ...]]:
     word, tone = CHECK_LOOKS[check.status]
     why = f": {check.why}" if check.why else ""
     yield Cell(word, tone), Cell(check.id, "dim"), Cell(check.what + why)
     if check.fix:
-        yield Cell(""), Cell("fix", "dim"), Cell(check.fix, "code")
+        yield Cell(""), Cell("fix", "dim"), Cell(_typed(check.fix, door), "code")
 
 
 def _setting_row(row: SettingRow) -> tuple[Cell, ...]:

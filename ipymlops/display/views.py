@@ -108,8 +108,8 @@ def _(result: Checkout, _reader: Reader) -> View:
 
 
 @view_of.register
-def _(result: DoctorReport, _reader: Reader) -> View:
-    return View(table.checks(result), has_frame=False)
+def _(result: DoctorReport, reader: Reader) -> View:
+    return View(table.checks(result, reader.door), has_frame=False)
 
 
 @view_of.register

@@ -26,6 +26,8 @@ NO_ANSWER = frozenset(
     {"RequestTimeout", "InternalFailure", "InternalError", "InternalServerError", "ServiceUnavailable", "Unavailable"}
 )
 QUOTA = frozenset({"ResourceLimitExceeded"})
+UNSAID = {"HeadObject": "it needs s3:GetObject and s3:ListBucket", "HeadBucket": "it needs s3:ListBucket"}
+"""What an answer without a body does not say."""
 SIGN_IN = "aws sso login   (or: aws configure)"
 
 
@@ -111,5 +113,6 @@ def _answered(error: boto.ClientError, what: str) -> IpymlopsError:
     if code in NO_ANSWER or status >= 500:  # noqa: PLR2004 - the server's own trouble
         return Unreachable(f"{what}: AWS had an error of its own", why=why)
     if is_denied(error):
-        return PlatformProblem(f"{what}: these credentials may not do that", why=text, fix="ipymlops doctor sagemaker")
+        why = UNSAID.get(error.operation_name, text)
+        return PlatformProblem(f"{what}: these credentials may not do that", why=why, fix="ipymlops doctor sagemaker")
     return PlatformProblem(what, why=why, fix="ipymlops doctor sagemaker")

@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 
 from ipymlops.display.html import as_html
-from ipymlops.display.text import as_text
-from ipymlops.display.views import view_of
+from ipymlops.display.text import as_text, view_text
+from ipymlops.display.views import Reader, view_of
 from ipymlops.job import Artifact, EndReason, JobState, LogLine
 from ipymlops.platforms.abilities import Proposal
 from ipymlops.platforms.base import Check
@@ -228,3 +228,8 @@ def test_nothing_shows_as_nothing():
 
 def test_a_result_that_display_does_not_know_shows_as_its_text():
     assert as_text(3) == "3"
+
+
+def test_what_mends_a_check_is_typed_where_it_is_read(now):
+    report = DoctorReport((Check("x.y", "fail", "no", "because", "ipymlops setup x --yes"),))
+    assert "%mlops setup x --yes" in view_text(view_of(report, Reader(now, "%mlops")))

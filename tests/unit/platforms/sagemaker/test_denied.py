@@ -1,0 +1,57 @@
+"""One right taken away at a time: the verb that needs it names it, before or after it has asked."""
+
+import pytest
+
+from ipymlops.errors import PlatformProblem
+from ipymlops.job import new_job_id
+from ipymlops.platforms.base import PlatformContext
+from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
+from ipymlops.spec import JobSpec
+from ipymlops.testing.job_runner import packed
+
+SPEC = JobSpec("train.py", secrets=(("TOKEN", "env:TOKEN"),), labels=(("team", "vision"),))
+
+
+class User:
+    """Somebody with a job that runs."""
+
+    def __init__(self, platform, folder):
+        self.platform, self.folder = platform, folder
+        self.plan = platform.plan(SPEC)
+        self.job = self.submit()
+
+    def submit(self):
+        code = packed(self.folder, {"train.py": f"print('{new_job_id()}')"})
+        return self.platform.submit(new_job_id(), "one", SPEC, code, self.plan)
+
+    def stop(self):
+        self.platform.stop(self.job)
+
+
+@pytest.fixture
+def user(api, home, tmp_path) -> User:
+    api.script = type(api.script)(states=("Downloading", "Training"), lines=("hello",))
+    context = PlatformContext(home, api.settings, {**api.env, "TOKEN": "s3cr3t"})
+    return User(SageMakerPlatform(context), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("right", "act"),
+    [
+        ("sagemaker:CreateTrainingJob", User.submit),
+        ("sagemaker:AddTags", User.submit),
+        ("iam:PassRole", User.submit),
+        ("s3:PutObject", User.submit),
+        ("s3:GetObject", User.submit),
+        ("secretsmanager:CreateSecret", User.submit),
+    ],
+    ids=lambda one: getattr(one, "__name__", one),
+)
+def test_what_may_not_be_done_is_named(user, api, right, act):
+    if right == "secretsmanager:CreateSecret":
+        user.platform.context.env["TOKEN"] = "another"
+    api.faults.denied = {right}
+    with pytest.raises(PlatformProblem) as refused:
+        act(user)
+    assert right in "\n".join(refused.value.lines())
+    assert refused.value.fix
