@@ -24,6 +24,7 @@ class Accelerator:
         name: As typed after `--gpu`, lower case.
         memory_gib: Of one, by the size it is sold by; what a driver reports is a little less.
         kind_of: Asking for this other name gives this accelerator too.
+        is_gpu: Code for a GPU runs on it; what is no GPU is given to those who name it.
         patterns: Whole names as nvidia-smi prints them, without the maker.
     """
 
@@ -32,6 +33,7 @@ class Accelerator:
     memory_gib: int
     aliases: tuple[str, ...] = ()
     kind_of: str | None = None
+    is_gpu: bool = True
     patterns: tuple[str, ...] = ()
 
 

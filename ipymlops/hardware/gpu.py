@@ -35,7 +35,7 @@ def matches(ask: GpuAsk, accelerator: Accelerator) -> bool:
     """Whether the accelerator is what was asked for; how many there are is for the caller to see."""
     if ask.name is not None:
         return ask.name in (accelerator.name, accelerator.kind_of)
-    return ask.min_memory_gib is None or accelerator.memory_gib >= ask.min_memory_gib
+    return accelerator.is_gpu and accelerator.memory_gib >= (ask.min_memory_gib or 0)
 
 
 def _parse_one(word: str, text: str) -> GpuAsk:
@@ -53,7 +53,7 @@ def _parse_one(word: str, text: str) -> GpuAsk:
 
 
 def _memory(gib: int, text: str) -> int:
-    most = max(one.memory_gib for one in accelerators().values())
+    most = max(one.memory_gib for one in accelerators().values() if one.is_gpu)
     if gib > most:
         raise UsageProblem(f"--gpu {text}: no GPU has {gib} GB", why=f"the most is {most} GB", fix=f"--gpu {most}gb+")
     return gib

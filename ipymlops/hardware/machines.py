@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ipymlops.errors import UsageProblem
-from ipymlops.hardware.accelerators import accelerators
+from ipymlops.hardware.accelerators import Accelerator, accelerators
 from ipymlops.hardware.gpu import GpuAsk, matches
 
 if sys.version_info >= (3, 11):
@@ -66,8 +66,8 @@ def read_machines(platform: str, text: str) -> tuple[Machine, ...]:
 
 def fitting(asks: Sequence[GpuAsk], machines: Iterable[Machine]) -> tuple[tuple[GpuAsk, Machine], ...]:
     """The machines for each choice in turn, cheapest first: at least as many of exactly what was asked for."""
-    known = list(machines)
-    return tuple((ask, one) for ask in asks for one in sorted(known, key=_dearness) if has(one, ask))
+    ordered = sorted(machines, key=dearness)
+    return tuple((ask, one) for ask in asks for one in ordered if has(one, ask))
 
 
 def chosen(text: str, asks: Sequence[GpuAsk], machines: Iterable[Machine], title: str) -> tuple[GpuAsk, Machine]:
@@ -76,30 +76,31 @@ def chosen(text: str, asks: Sequence[GpuAsk], machines: Iterable[Machine], title
     found = fitting(asks, known)
     if found:
         return found[0]
-    most = max((one.count for ask in asks for one in known if has(one, _single(ask))), default=0)
-    if most:
-        why = f"the most in one machine is {most}; several machines are --nodes"
-        raise UsageProblem(f"{title} has no machine with --gpu {text}; nothing was sent", why=why)
+    fewer = [(one.count, ask) for ask in asks for one in known if has(one, replace(ask, count=1))]
+    if fewer:
+        most, ask = max(fewer, key=lambda pair: pair[0])
+        nodes = -(-ask.count // most)
+        why = f"the most in one machine is {most}; {nodes} machines are --nodes {nodes}"
+        fix = f"--gpu {replace(ask, count=most)}"
+        raise UsageProblem(f"{title} has no machine with --gpu {text}; nothing was sent", why=why, fix=fix)
     names = ", ".join(sorted({one.accelerator for one in known if one.accelerator}))
     raise UsageProblem(f"{title} rents no {text}; nothing was sent", why=f"it rents {names}", fix="ipymlops gpus")
 
 
 def has(machine: Machine, ask: GpuAsk) -> bool:
     """Whether the machine has what was asked for, and enough of it."""
-    if machine.accelerator is None or machine.count < ask.count:
+    name = machine.accelerator
+    if name is None or machine.count < ask.count:
         return False
-    return matches(ask, accelerators()[machine.accelerator])
+    return matches(ask, accelerators().get(name) or Accelerator(name, name, machine.memory_gib))
 
 
-def _single(ask: GpuAsk) -> GpuAsk:
-    return GpuAsk(ask.name, ask.min_memory_gib)
-
-
-def _dearness(machine: Machine) -> tuple[bool, float, int, float]:
-    """Known prices first; an unknown one by that of the plain machine, then by size."""
+def dearness(machine: Machine) -> tuple[bool, float, int, float, str]:
+    """To sort by: known prices first; an unknown one by that of the plain machine, then by size."""
     is_unknown = machine.usd_per_hour is None
-    price = machine.usd_per_hour if machine.usd_per_hour is not None else machine.base_usd_per_hour
-    return is_unknown, price if price is not None else float("inf"), machine.count, machine.ram_gib
+    price = machine.base_usd_per_hour if is_unknown else machine.usd_per_hour
+    size = (machine.count, machine.ram_gib, machine.machine_type)
+    return is_unknown, float("inf") if price is None else price, *size
 
 
 def _machine(platform: str, name: str, row: dict[str, Any], common: dict[str, str]) -> Machine:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from threading import Thread, get_ident
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,19 +20,36 @@ from ipymlops.platforms.sagemaker.aws import Aws
 GOOD_FOR = timedelta(days=7)
 ASK_AGAIN = timedelta(hours=1)
 """After no answer, or one without a price."""
+PATIENCE_S = 3.0
+"""So long a plan waits for a price; one that comes later is there for the next plan."""
 ASKED_IN = {"eu": "eu-central-1", "ap": "ap-south-1"}
 """The price list answers in three regions; the nearest by the first letters of the job's."""
 ELSEWHERE = "us-east-1"
 ONE_ATTEMPT = 1
 
 
-def known_price(aws: Aws, machine: Machine) -> Machine:
-    """The machine with the price of this region, if it is remembered or stands in the table; asks nobody."""
+@dataclass(frozen=True)
+class _Row:
+    """What the price list said: None for no price, or while it is being asked."""
+
+    usd: float | None
+    asked_at: datetime
+
+    @property
+    def age(self) -> timedelta:
+        return datetime.now(timezone.utc) - self.asked_at
+
+
+def known_prices(aws: Aws, machines: Iterable[Machine]) -> Iterator[Machine]:
+    """The machines with the prices of this region, as far as they are remembered or stand in the table; asks nobody."""
     region = aws.region_or_none
-    remembered = _remembered(aws.home, region, machine.machine_type) if region else None
-    if remembered:
-        return _priced(machine, remembered, region)
-    return machine if region in (None, machine.region) else _unknown(machine)
+    rows = _read(_path(aws.home, region)) if region else {}
+    for machine in machines:
+        yield _priced(machine, rows.get(machine.machine_type), region)
+
+
+def known_price(aws: Aws, machine: Machine) -> Machine:
+    return next(known_prices(aws, [machine]))
 
 
 def price_of(aws: Aws, machine: Machine) -> tuple[Machine, str]:
@@ -39,58 +57,61 @@ def price_of(aws: Aws, machine: Machine) -> tuple[Machine, str]:
 
     A price list that does not answer never stands in the way of a plan.
     """
+    region = aws.region_or_none
+    if region is None:
+        return machine, _without_region(machine)
+    _refresh(aws, region, machine.machine_type)
     found = known_price(aws, machine)
-    if (found.usd_per_hour is None or found is machine) and aws.region_or_none and _ask(aws, machine.machine_type):
-        found = known_price(aws, machine)
     if found.usd_per_hour is not None:
-        return found, "the price is estimated from that of the plain machine" if found.is_estimate else ""
+        return found, "the price is an estimate" if found.is_estimate else ""
     if machine.usd_per_hour is None:
         return found, f"the price of {machine.machine_type} is not known"
-    there = f"{machine.region} it costs ${machine.usd_per_hour:.2f} an hour"
-    return found, f"the price in {aws.region_or_none} is not known (in {there}); reading it needs pricing:GetProducts"
+    there = f"in {machine.region} it costs ${machine.usd_per_hour:.2f} an hour"
+    return found, f"the price in {region} is not known ({there}); reading it needs the right pricing:GetProducts"
 
 
-def _unknown(machine: Machine) -> Machine:
+def _without_region(machine: Machine) -> str:
+    if machine.usd_per_hour is None:
+        return f"the price of {machine.machine_type} is not known"
+    return f"the price is that of {machine.region}, as no region is set"
+
+
+def _priced(machine: Machine, row: _Row | None, region: str | None) -> Machine:
+    if row is not None and row.usd is not None and row.age < GOOD_FOR:
+        base = machine.base_usd_per_hour if region == machine.region else None  # the plain machine's is not asked for
+        as_of = row.asked_at.date().isoformat()
+        return replace(
+            machine, usd_per_hour=row.usd, as_of=as_of, region=region, is_estimate=False, base_usd_per_hour=base
+        )
+    if region in (None, machine.region):
+        return machine
     return replace(machine, usd_per_hour=None, base_usd_per_hour=None, as_of=None, region=None, is_estimate=False)
 
 
-def _priced(machine: Machine, remembered: Mapping[str, Any], region: str | None) -> Machine:
-    base = machine.base_usd_per_hour if region == machine.region else None  # the plain machine's is not asked for
-    return replace(
-        machine,
-        usd_per_hour=remembered["usd"],
-        as_of=remembered["asked_at"][:10],
-        region=region,
-        is_estimate=False,
-        base_usd_per_hour=base,
-    )
+def _refresh(aws: Aws, region: str, machine_type: str) -> None:
+    """Ask the price list, unless that was done a short while ago."""
+    row = _read(_path(aws.home, region)).get(machine_type)
+    if row is not None and row.age < (ASK_AGAIN if row.usd is None else GOOD_FOR):
+        return
+    asking = Thread(target=_ask, args=(aws, region, machine_type), daemon=True)
+    asking.start()
+    asking.join(PATIENCE_S)
 
 
-def _ask(aws: Aws, machine_type: str) -> bool:
-    """Ask the price list and remember what came of it; False where there is no price to be had."""
-    region = aws.region
-    if _was_asked(aws.home, region, machine_type):
-        return False
+def _ask(aws: Aws, region: str, machine_type: str) -> None:
+    path = _path(aws.home, region)
     try:
         aws.need_credentials()
-        usd = _listed(aws, region, machine_type)
+        _remember(path, machine_type, None)  # who waits in vain waits once an hour
+        _remember(path, machine_type, _listed(aws, region, machine_type))
     except NotSignedIn:
-        return False
-    except (ClientError, BotoCoreError, IpymlopsError, OSError, KeyError, ValueError):
-        usd = None
-    _remember(aws.home, region, machine_type, usd)
-    return usd is not None
-
-
-def _was_asked(home: Path, region: str, machine_type: str) -> bool:
-    asked_at = _file(home, region).get(machine_type, {}).get("asked_at", "")
-    try:
-        return datetime.now(timezone.utc) - datetime.fromisoformat(asked_at) < ASK_AGAIN
-    except ValueError:
-        return False
+        return  # asked again at once after a login
+    except (ClientError, BotoCoreError, IpymlopsError, OSError, KeyError, ValueError, TypeError, AttributeError):
+        return  # nobody there, not allowed, or an answer of another form: the price is unknown
 
 
 def _listed(aws: Aws, region: str, machine_type: str) -> float | None:
+    """The dearest of what is listed, so that "at most" holds."""
     asked = {"regionCode": region, "instanceName": machine_type, "platoinstancetype": "Training"}
     client = aws.client("pricing", ASKED_IN.get(region[:2], ELSEWHERE), attempts=ONE_ATTEMPT)
     pages = client.get_paginator("get_products").paginate(
@@ -110,32 +131,34 @@ def _prices(product: Mapping[str, Any]) -> Iterator[float]:
                 yield usd
 
 
-def _remembered(home: Path, region: str, machine_type: str) -> Mapping[str, Any] | None:
-    found = _file(home, region).get(machine_type, {})
-    if not found.get("usd"):
-        return None
-    age = datetime.now(timezone.utc) - datetime.fromisoformat(found["asked_at"])
-    return found if age < GOOD_FOR else None
-
-
-def _file(home: Path, region: str) -> dict[str, Any]:
-    try:
-        prices = json.loads(_path(home, region).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {name: row for name, row in prices.items() if isinstance(row, dict)} if isinstance(prices, dict) else {}
-
-
-def _remember(home: Path, region: str, machine_type: str, usd: float | None) -> None:
-    """Two who write at once lose one of two rows, which is asked for again."""
-    path = _path(home, region)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    asked_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    rows = _file(home, region) | {machine_type: {"usd": usd, "asked_at": asked_at}}
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    unfinished.write_text(json.dumps(rows), encoding="utf-8")
-    unfinished.replace(path)
-
-
 def _path(home: Path, region: str) -> Path:
     return home / "prices" / f"sagemaker-{region}.json"
+
+
+def _read(path: Path) -> dict[str, _Row]:
+    """What is remembered; a file that is no such file counts as none."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return {name: _Row(row["usd"] and float(row["usd"]), _time(row["asked_at"])) for name, row in rows.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _time(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment
+
+
+def _remember(path: Path, machine_type: str, usd: float | None) -> None:
+    """Two who write at once lose one of two rows, which is asked for again."""
+    path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    rows = _read(path) | {machine_type: _Row(usd, datetime.now(timezone.utc))}
+    told = {
+        name: {"usd": row.usd, "asked_at": row.asked_at.isoformat(timespec="seconds")} for name, row in rows.items()
+    }
+    unfinished = path.with_suffix(f".{os.getpid()}-{get_ident()}.part")
+    unfinished.write_text(json.dumps(told), encoding="utf-8")
+    unfinished.replace(path)
