@@ -6,6 +6,8 @@ from ipymlops.errors import PlatformProblem
 from ipymlops.job import new_job_id
 from ipymlops.platforms.base import PlatformContext
 from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
+from ipymlops.runtime.places.sagemaker import SageMaker
+from ipymlops.runtime.problem import LaunchProblem
 from ipymlops.spec import JobSpec
 from ipymlops.testing.job_runner import packed
 
@@ -55,3 +57,13 @@ def test_what_may_not_be_done_is_named(user, api, right, act):
         act(user)
     assert right in "\n".join(refused.value.lines())
     assert refused.value.fix
+
+
+def test_a_secret_that_the_role_may_not_read_is_named_by_the_launcher(api, monkeypatch):
+    api.faults.denied_to_role = {"secretsmanager:GetSecretValue"}
+    raw = {"region": "us-east-1", "secrets_from": {"TOKEN": {"id": "AmazonSageMaker-ipymlops-TOKEN", "key": None}}}
+    for name, value in api.execution_env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(LaunchProblem) as refused:
+        SageMaker().secrets(raw)
+    assert "secretsmanager:GetSecretValue" in str(refused.value.fix)

@@ -1,0 +1,66 @@
+"""The two policies: as small as the calls that the code makes, and no smaller."""
+
+import json
+
+import pytest
+
+from ipymlops.platforms.sagemaker import secrets
+from ipymlops.platforms.sagemaker.aws import Aws
+from ipymlops.platforms.sagemaker.policies import Names, grant_line, granting, policy, rights_of
+from ipymlops.runtime.aws import object_sizes, secret_value
+from tests.servers.policies import refused, unused
+
+MOMENTS = {"sagemaker:ListTrainingJobs", "s3:AbortMultipartUpload"}
+"""Of a caller who may not search; of an upload that is broken off."""
+OF_THE_SERVICE = {
+    *("s3:GetBucketLocation", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:PutObject", "s3:GetObject"),
+    *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"),
+    *("cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability"),
+    *("ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"),
+}
+"""What SageMaker itself does as the role of jobs."""
+
+
+@pytest.fixture
+def names(api) -> Names:
+    return Names("aws", api.account, api.bucket, api.role)
+
+
+@pytest.mark.parametrize("name", ["caller", "execution"])
+def test_iam_takes_the_policy_and_any_part_of_it(api, names, name):
+    document = policy(name, names)
+    rights = list(rights_of(document))
+    assert len({(right.sid, right.action) for right in rights}) == len(rights)
+    assert granting(document, rights) == {
+        **document,
+        "Statement": [
+            {**one, "Action": [one["Action"]] if isinstance(one["Action"], str) else one["Action"]}
+            for one in document["Statement"]
+        ],
+    }
+    iam = api.client("iam")
+    iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(document))
+    for number, right in enumerate(rights):
+        iam.create_policy(PolicyName=f"{name}-{number}", PolicyDocument=json.dumps(granting(document, [right])))
+
+
+def test_the_policies_hold_in_other_partitions(names):
+    document = policy("caller", Names("aws-cn", "1", "b", "arn:aws-cn:iam::1:role/r"))
+    assert "arn:aws:" not in json.dumps(document)
+
+
+def test_a_user_and_a_role_are_granted_by_their_own_commands():
+    document = {"Statement": []}
+    assert grant_line("arn:aws:iam::1:user/people/ann", document).startswith("aws iam put-user-policy --user-name ann ")
+    assert grant_line("arn:aws:iam::1:role/path/r", document).startswith("aws iam put-role-policy --role-name r ")
+    one, other = (grant_line("arn:aws:iam::1:role/r", {"Statement": [sid]}).split()[6] for sid in "ab")
+    assert one != other  # a second grant does not replace the first
+
+
+def test_the_role_s_policy_is_what_the_launcher_s_calls_need(api, aws, names):
+    placed = secrets.sent(Aws(aws.home, aws.settings, {**aws.env, "TOKEN": "s3cr3t"}), (("TOKEN", "env:TOKEN"),))
+    assert secret_value(placed["TOKEN"]["id"], "us-east-1", api.execution_env) == "s3cr3t"
+    object_sizes(api.bucket, "ipymlops/", "us-east-1", api.execution_env)
+    document, used = policy("execution", names), api.rights_used("role")
+    assert refused(document, used) == set()
+    assert unused(document, used) - OF_THE_SERVICE == set()
