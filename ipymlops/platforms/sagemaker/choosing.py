@@ -80,6 +80,7 @@ def alternatives(aws: Aws, machine: Machine, gpu: str | None = None) -> tuple[tu
     if machine.accelerator:
         likely += [one for _, one in fitting([GpuAsk(machine.accelerator, None, count)], known)]
     likely += _no_smaller(replace(machine, count=count), known)
+    likely.sort(key=lambda one: one.count > machine.count)  # what costs many times as much comes last
     found = {one.machine_type: one for one in likely if one.machine_type != machine.machine_type}
     return tuple((_option(one, asks), one) for one in list(found.values())[:OFFERED])
 
