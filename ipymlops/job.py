@@ -226,11 +226,18 @@ class LogPage:
 
 @dataclass(frozen=True)
 class Artifact:
-    """One file that a job wrote; `path` is POSIX, below the output."""
+    """One file that a job wrote; `path` is POSIX, below the output.
+
+    Attributes:
+        digest: `sha256:HEX` or `md5:HEX` of its content, where the platform tells without reading it.
+        has_arrived: False for a file that the job has written, and that is nowhere to be fetched from.
+    """
 
     path: str
     bytes: int
     modified_at: datetime | None = None
+    digest: str | None = None
+    has_arrived: bool = True
 
     def to_json(self) -> dict[str, Any]:
         return {"path": self.path, "bytes": self.bytes, "modified_at": rfc3339(self.modified_at)}

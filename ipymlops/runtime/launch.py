@@ -97,7 +97,7 @@ def _attempt(raw: Dict[str, Any], state: State, place: Optional[Place]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, a job without a result would be a riddle
         result = _failed(EXIT_PLATFORM_ERROR, "platform_error", _own_failure(error))
     times = {"attempt": attempt.attempt, "started_at": attempt.started_at, "ended_at": now()}
-    record = {"metrics": {}, "notes": [], **result, **times}
+    record = {"metrics": {}, "notes": [], **result, **times, **({"number": attempt.number} if place else {})}
     state.finish(record)
     if place:
         place.delivered(raw, state, record, signals)

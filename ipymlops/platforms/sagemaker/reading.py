@@ -18,7 +18,7 @@ from ipymlops.job import Job
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.choosing import machine_called
 from ipymlops.platforms.sagemaker.names import COMMIT_TAG
-from ipymlops.platforms.sagemaker.prices import known_price
+from ipymlops.platforms.sagemaker.prices import known_prices
 from ipymlops.platforms.sagemaker.problems import answers, is_not_found
 from ipymlops.platforms.sagemaker.reference import Reference, read_reference
 from ipymlops.platforms.sagemaker.states import detail_of, end_reason_of, exit_code_of, state_of
@@ -49,7 +49,8 @@ def described(aws: Aws, reference: Reference) -> Mapping[str, Any] | None:
                 told: Mapping[str, Any] = client.describe_training_job(TrainingJobName=reference.name)
             except ClientError as error:
                 if is_not_found(error):
-                    return _gone(aws, reference)
+                    _refuse_other_account(aws, reference)
+                    return None
                 raise
     except NotSignedIn:
         aws.forget()  # the next question is asked with what a new login has left
@@ -147,7 +148,8 @@ def machine_of(aws: Aws, told: Mapping[str, Any]) -> tuple[Machine, int]:
         kind = groups[0]["InstanceType"]
     count = resources.get("InstanceCount") or sum(group["InstanceCount"] for group in groups) or 1
     machine = machine_called(kind or "")
-    return known_price(aws, machine), int(count)
+    (priced,) = known_prices(aws, [machine])
+    return priced, int(count)
 
 
 def metrics_of(told: Mapping[str, Any]) -> dict[str, float]:
@@ -198,7 +200,7 @@ def _error(told: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"what": first, "why": rest.strip(), "fix": ""}
 
 
-def _gone(aws: Aws, reference: Reference) -> None:
+def _refuse_other_account(aws: Aws, reference: Reference) -> None:
     account = aws.account()
     if reference.account and reference.account != account:
         raise NotSignedIn(

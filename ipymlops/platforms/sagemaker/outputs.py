@@ -1,0 +1,126 @@
+"""Where the outputs of a training job lie in S3, ours or another tool's; and reading them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ipymlops.errors import PlatformProblem
+from ipymlops.platforms.sagemaker.aws import Aws
+from ipymlops.platforms.sagemaker.layout import LAUNCHER_CHANNEL, OURS, bucket_and_key
+from ipymlops.platforms.sagemaker.members import Archive
+from ipymlops.platforms.sagemaker.problems import answers, is_not_found
+from ipymlops.platforms.sagemaker.reference import Reference
+
+ARCHIVES = ("model.tar.gz", "output.tar.gz")
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object of S3; `etag` without its quotes."""
+
+    key: str
+    bytes: int
+    modified_at: datetime
+    etag: str
+
+    @property
+    def digest(self) -> str | None:
+        """The content's MD5, where the tag is one: it is none of an upload in parts."""
+        return f"md5:{self.etag}" if len(self.etag) == 32 and "-" not in self.etag else None  # noqa: PLR2004
+
+
+class Outputs:
+    """The outputs of one described job."""
+
+    def __init__(self, aws: Aws, reference: Reference, told: Mapping[str, Any]) -> None:
+        self.aws, self.reference, self.told = aws, reference, told
+        output = told.get("OutputDataConfig", {}).get("S3OutputPath", "")
+        self.bucket, base = bucket_and_key(output)
+        self.archives = f"{base.rstrip('/')}/{reference.name}/output/".lstrip("/")
+        self.mirror_bucket, self.mirror = bucket_and_key(told.get("CheckpointConfig", {}).get("S3Uri", ""))
+        if self.mirror and not self.mirror.endswith("/"):
+            self.mirror += "/"
+
+    @cached_property
+    def s3(self) -> Any:
+        return self.aws.client("s3", self.reference.region)
+
+    @property
+    def has_launcher(self) -> bool:
+        """Whether our launcher runs in it, which says how the script ended."""
+        channels = self.told.get("InputDataConfig") or ()
+        return any(channel.get("ChannelName") == LAUNCHER_CHANNEL for channel in channels)
+
+    @property
+    def nodes(self) -> int:
+        return int((self.told.get("ResourceConfig") or {}).get("InstanceCount") or 1)
+
+    def node_key(self, rank: int, name: str) -> str:
+        return f"{self.mirror}{OURS}/node-{rank}/{name}"
+
+    def listed(self, bucket: str, prefix: str) -> Iterator[Object]:
+        """Every object below a prefix. Raises `PlatformProblem`."""
+        with answers(f"s3://{bucket}/{prefix} cannot be listed"):
+            for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for one in page.get("Contents", ()):
+                    yield Object(one["Key"], one["Size"], one["LastModified"], one.get("ETag", "").strip('"'))
+
+    def read(self, key: str, *, last_bytes: int | None = None) -> bytes | None:
+        """An object of the mirror; None if there is none.
+
+        Args:
+            last_bytes: Only its end.
+        """
+        part = {} if last_bytes is None else {"Range": f"bytes=-{last_bytes}"}
+        with answers(f"s3://{self.mirror_bucket}/{key} cannot be read"):
+            try:
+                content: bytes = self.s3.get_object(Bucket=self.mirror_bucket, Key=key, **part)["Body"].read()
+            except ClientError as error:
+                if is_not_found(error) or error.response["Error"]["Code"] == "InvalidRange":
+                    return None
+                raise
+        return content
+
+    def read_json(self, key: str) -> dict[str, Any] | None:
+        """The object's JSON; None where there is none, and for what is being written."""
+        return _json(self.read(key))
+
+    def kept_json(self, rank: int, name: str) -> dict[str, Any] | None:
+        """The launcher's copy in the archive that is always uploaded."""
+        return _json(self.member("output.tar.gz", f"{OURS}/node-{rank}/{name}"))
+
+    def member(self, archive: str, name: str) -> bytes | None:
+        """A small file of one of the job's archives; None where there is no such file or archive."""
+        found = self.archive(archive)
+        return found.read(name) if found else None
+
+    def archive(self, name: str) -> Archive | None:
+        """`model.tar.gz` or `output.tar.gz`; None where there is none."""
+        key = f"{self.archives}{name}"
+        with answers(f"s3://{self.bucket}/{key} cannot be looked at"):
+            try:
+                head = self.s3.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if is_not_found(error):
+                    return None
+                raise
+        return Archive(self.s3, self.bucket, key, head["ContentLength"], head["ETag"], self.aws.home / "cache")
+
+
+def _json(content: bytes | None) -> dict[str, Any] | None:
+    try:
+        told = json.loads(content) if content else None
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def no_such(path: str) -> PlatformProblem:
+    return PlatformProblem(f"the job has no file {path!r}", why="nothing of that path is among its outputs")
