@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ipymlops.errors import NotSignedIn, UsageProblem
+from ipymlops.platforms.sagemaker.budget import Budget
 from ipymlops.platforms.sagemaker.problems import answers
 
 _VARIABLES = {
@@ -118,9 +119,12 @@ class Aws:
             read_timeout=HURRIED_TIMEOUT_S if service in HURRIED else READ_TIMEOUT_S,
             user_agent_extra="ipymlops",
         )
-        return self.session().create_client(
+        client = self.session().create_client(
             service, region_name=region, endpoint_url=self._endpoint(service), config=config
         )
+        if service == "sagemaker":
+            Budget(self.home, region).watch(client)
+        return client
 
     def _endpoint(self, service: str) -> str | None:
         """AWS's own variables for private endpoints; None leaves it to the AWS configuration."""
