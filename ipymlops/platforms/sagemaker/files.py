@@ -75,8 +75,8 @@ def _of_ours(outputs: Outputs, *, is_final: bool) -> Iterable[Artifact]:
         path = shown_path(row["path"])
         if path:
             found.setdefault(path, _late(outputs, row, path))
-    for one in _members(outputs) if is_final else ():
-        found.setdefault(one.path, one)
+    for packed in _members(outputs) if is_final else ():
+        found.setdefault(packed.path, packed)
     return found.values()
 
 

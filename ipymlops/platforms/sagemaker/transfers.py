@@ -147,7 +147,7 @@ def _changed(source: Source) -> PlatformProblem:
 
 def _read(body: Any) -> bytes:
     """What comes of an answer; a connection that breaks off gives what came before."""
-    pieces = []
+    pieces: list[bytes] = []
     try:
         pieces.extend(iter(lambda: body.read(1 << 18), b""))
     except (BotoCoreError, OSError):
