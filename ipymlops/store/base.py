@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,17 +66,26 @@ class Store(ABC):
         """Apply `change` to the stored job, atomically, and return the result. Raises `UnknownJob`."""
 
     @abstractmethod
+    def merge(self, jobs: Sequence[Job]) -> int:
+        """Record jobs as a platform lists them, as one transaction; returns how many were new or have changed.
+
+        New ones get numbers in the order of their creation. Of those that are recorded, others' are brought up to date
+        (`ipymlops.store.rules.listed`); ours stay as they are.
+        """
+
+    @abstractmethod
     def find(self, query: JobQuery, *, limit: int | None = None) -> list[Job]: ...
 
     @abstractmethod
-    def live(self) -> list[Job]:
-        """The jobs that are not final."""
+    def live(self, *, only_ours: bool = False) -> list[Job]:
+        """The jobs that are not final; with `only_ours` those that were sent from here."""
 
     @abstractmethod
     def resolve(self, word: str) -> Job:
         """The job that `word` means.
 
-        In order: a number (digits), `last`, exact id, exact name, id prefix of 4 or more, unique substring of a name.
+        In order: a number (digits), `last` (the newest of ours), exact id, exact name, id prefix of 4 or more, unique
+        substring of a name.
         Raises `UnknownJob` with the nearest words, or with the candidates where it is ambiguous.
         """
 

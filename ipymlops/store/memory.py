@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -11,7 +11,7 @@ from ipymlops.job import Job
 from ipymlops.spec import Intent, JobId
 from ipymlops.store.base import JobQuery, Store
 from ipymlops.store.resolving import MOST_CANDIDATES, resolve, unknown
-from ipymlops.store.rules import settled
+from ipymlops.store.rules import listed, settled
 from ipymlops.store.words import matches
 
 
@@ -55,8 +55,21 @@ class MemoryStore(Store):
     def find(self, query: JobQuery, *, limit: int | None = None) -> list[Job]:
         return self._select(lambda job: matches(query, job), limit)
 
-    def live(self) -> list[Job]:
-        return self._select(lambda job: not job.is_final)
+    def merge(self, jobs: Sequence[Job]) -> int:
+        with self._lock:
+            seen = sorted({job.id: job for job in jobs}.values(), key=lambda one: one.created_at)
+            return sum(self._merge(job) for job in seen)
+
+    def _merge(self, job: Job) -> bool:
+        before = self.identified(job.id)
+        if before is None:
+            return self.add(job)[1]
+        is_ours = before.is_ours or before.number in self._intents
+        after = self._jobs[before.number] = before if is_ours else listed(before, job)
+        return after != before
+
+    def live(self, *, only_ours: bool = False) -> list[Job]:
+        return self._select(lambda job: not job.is_final and (job.is_ours or not only_ours))
 
     def resolve(self, word: str) -> Job:
         with self._lock:
@@ -82,6 +95,9 @@ class MemoryStore(Store):
 
     def newest(self, limit: int) -> list[Job]:
         return self._select(lambda _: True, limit)
+
+    def last(self) -> Job | None:
+        return next(iter(self._select(lambda job: job.is_ours, 1)), None)
 
     def _candidates(self, holds: Callable[[Job], bool]) -> list[Job]:
         return self._select(holds, MOST_CANDIDATES + 1)

@@ -35,6 +35,9 @@ class Lookup(Protocol):
 
     def newest(self, limit: int) -> Sequence[Job]: ...
 
+    def last(self) -> Job | None:
+        """The newest of ours."""
+
 
 def resolve(word: str, lookup: Lookup) -> Job:
     """The rules of `Store.resolve`: the first that finds something decides."""
@@ -51,8 +54,8 @@ def _found(word: str, lookup: Lookup) -> Iterator[Sequence[Job]]:
         return
     if word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS:
         yield _one(lookup.numbered(int(word)))
-    if word == "last":
-        yield lookup.newest(1)
+    if word == "last":  # never somebody else's: `stop last` must end none of those
+        yield _one(lookup.last())
     yield _one(lookup.identified(word))
     yield lookup.named(word)
     if len(word) >= SHORTEST_PREFIX:

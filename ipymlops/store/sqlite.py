@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from ipymlops.store.problems import is_damage, problem_of
 from ipymlops.store.rebuild import open_home
 from ipymlops.store.records import intent_of, write_copy
 from ipymlops.store.resolving import MOST_CANDIDATES, resolve, unknown
-from ipymlops.store.rows import insert, job_where, jobs_where, numbered, rewrite
+from ipymlops.store.rows import insert, job_where, jobs_where, merge, numbered, rewrite
 from ipymlops.store.rules import is_turn, settled
 from ipymlops.store.session import FILE, Opening, Session, identity
 from ipymlops.store.words import storable
@@ -92,10 +92,17 @@ class SqliteStore(Store):
 
         return self._run(work)
 
-    def live(self) -> list[Job]:
+    def merge(self, jobs: Sequence[Job]) -> int:
+        def work(session: Session) -> int:
+            with session.writing() as connection:
+                return merge(connection, jobs)
+
+        return self._run(work)
+
+    def live(self, *, only_ours: bool = False) -> list[Job]:
         def work(session: Session) -> list[Job]:
             with session.reading() as connection:
-                return jobs_where(connection, "is_final = 0", ())
+                return jobs_where(connection, "is_final = 0 AND is_ours = 1" if only_ours else "is_final = 0", ())
 
         return self._run(work)
 
@@ -180,6 +187,9 @@ class _Rows:
 
     def newest(self, limit: int) -> list[Job]:
         return jobs_where(self._connection, "1", (), limit)
+
+    def last(self) -> Job | None:
+        return job_where(self._connection, "is_ours = 1", ())
 
     def _candidates(self, condition: str, *values: object) -> list[Job]:
         return jobs_where(self._connection, condition, values, MOST_CANDIDATES + 1)

@@ -16,6 +16,12 @@ def a_job(name: str = "", **fields: object) -> Job:
     return replace(Job(new_job_id(), name, "local", NOON), **fields)  # type: ignore[arg-type]
 
 
+def others_job(name: str, **fields: object) -> Job:
+    """A job that another tool started, as a platform lists it."""
+    job = a_job(name, platform="sagemaker", ref=PlatformRef(f"ref of {name}"), is_ours=False)
+    return replace(job, **fields)  # type: ignore[arg-type]
+
+
 def full_job() -> Job:
     """A job with every field set, to none that a careless store would give back by chance."""
     return Job(

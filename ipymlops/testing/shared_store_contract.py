@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 
@@ -13,7 +14,7 @@ import pytest
 
 from ipymlops.spec import Intent, JobId, JobSpec, Plan
 from ipymlops.store.base import JobQuery, Store
-from ipymlops.testing.sample_jobs import NOON, a_job, an_intent, full_job
+from ipymlops.testing.sample_jobs import NOON, a_job, an_intent, full_job, others_job
 from ipymlops.testing.store_contract import WAIT_S, StoreContract
 
 
@@ -45,6 +46,12 @@ class SharedStoreContract(StoreContract):
         assert store.find(JobQuery()) == []
         assert store.add(a_job())[0].number == 1
 
+    def test_a_page_is_written_whole_or_not_at_all(self, store: Store) -> None:
+        unwritable = others_job("bad", created_at=NOON + timedelta(hours=1), labels={"now": NOON})
+        with pytest.raises(TypeError):
+            store.merge([others_job("good"), unwritable])
+        assert store.find(JobQuery()) == []
+
     def test_two_processes_that_submit_the_same_cell_get_one_job(
         self, store: Store, reopen: Callable[[], Store]
     ) -> None:
@@ -61,6 +68,13 @@ class SharedStoreContract(StoreContract):
         store.add(a_job(id=JobId("jcounted")))
         _in_processes(3, _count_up, reopen, 10)
         assert store.get(JobId("jcounted")).accelerator_count == 30
+
+    def test_two_processes_that_list_the_same_account_record_each_job_once(
+        self, store: Store, reopen: Callable[[], Store]
+    ) -> None:
+        answers = _in_processes(2, _merge_page, reopen, 1)
+        assert sorted(str(changed) for changed, _ in answers) == ["0", "20"]
+        assert sorted(job.number for job in store.find(JobQuery())) == list(range(1, 21))
 
     def test_a_process_that_opens_it_twice_still_sees_what_others_write(
         self, store: Store, reopen: Callable[[], Store]
@@ -91,6 +105,10 @@ def _add_many(store: Store) -> Answer:
 def _count_up(store: Store) -> Answer:
     changed = store.update(JobId("jcounted"), lambda one: replace(one, accelerator_count=one.accelerator_count + 1))
     return changed.accelerator_count, False
+
+
+def _merge_page(store: Store) -> Answer:
+    return store.merge([others_job(f"job-{one}", id=JobId(f"x{one}")) for one in range(20)]), False
 
 
 def _in_processes(count: int, work: Work, reopen: Callable[[], Store], times: int) -> list[Answer]:
