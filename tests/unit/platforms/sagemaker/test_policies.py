@@ -4,14 +4,22 @@ import json
 
 import pytest
 
+from ipymlops.job import new_job_id
+from ipymlops.platforms.base import PlatformContext
 from ipymlops.platforms.sagemaker import secrets
 from ipymlops.platforms.sagemaker.aws import Aws
+from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
 from ipymlops.platforms.sagemaker.policies import Names, grant_line, granting, policy, rights_of
+from ipymlops.platforms.sagemaker.setup import create, proposals
 from ipymlops.runtime.aws import object_sizes, secret_value
+from ipymlops.spec import JobSpec
+from ipymlops.testing.job_runner import packed
 from tests.servers.policies import refused, unused
+from tests.servers.sagemaker_api import Scripted
 
-MOMENTS = {"sagemaker:ListTrainingJobs", "s3:AbortMultipartUpload"}
-"""Of a caller who may not search; of an upload that is broken off."""
+EVERYBODY_MAY = {("sts:GetCallerIdentity", "*")}
+MOMENTS = {"sagemaker:ListTrainingJobs", "s3:AbortMultipartUpload", "secretsmanager:RestoreSecret"}
+"""Of a caller who may not search; of an upload that is broken off; of a secret that somebody else has deleted."""
 OF_THE_SERVICE = {
     *("s3:GetBucketLocation", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:PutObject", "s3:GetObject"),
     *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"),
@@ -55,6 +63,41 @@ def test_a_user_and_a_role_are_granted_by_their_own_commands():
     assert grant_line("arn:aws:iam::1:role/path/r", document).startswith("aws iam put-role-policy --role-name r ")
     one, other = (grant_line("arn:aws:iam::1:role/r", {"Statement": [sid]}).split()[6] for sid in "ab")
     assert one != other  # a second grant does not replace the first
+
+
+def test_the_caller_s_policy_is_what_the_caller_s_calls_need(api, home, tmp_path, names):
+    env = {**api.env, "TOKEN": "s3cr3t"}
+    platform = SageMakerPlatform(PlatformContext(home, api.settings, env))
+    _live_through_everything(platform, api, tmp_path)
+    bare = Aws(home, {}, api.env)
+    for proposal in proposals(bare, tmp_path / "none"):
+        if proposal.creates:
+            create(Aws(home, {"region": "us-east-1"}, api.env), proposal)
+    document, used = policy("caller", names), api.rights_used() - EVERYBODY_MAY
+    assert refused(document, used) == set()
+    assert unused(document, used) - MOMENTS == set()
+
+
+def _live_through_everything(platform, api, folder):
+    secrets = (("TOKEN", "env:TOKEN"),)
+    spec = JobSpec("train.py", secrets=secrets, labels=(("team", "vision"),), machine_type="ml.g5.xlarge")
+    code = packed(folder, {"train.py": "print(1)"})
+    plan = platform.plan(spec)
+    platform.preflight(spec, plan)
+    api.script = Scripted(states=("Downloading", "Training"), lines=("hello",))
+    ref = platform.submit(new_job_id(), "one", spec, code, plan)
+    page = platform.logs(ref)
+    platform.logs(ref, page.cursor)
+    platform.last_output_at(ref)
+    platform.status(ref)
+    list(platform.metrics(ref))
+    list(platform.artifacts(ref))
+    platform.stop(ref)
+    platform.plan_of(ref)
+    subnet = api.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+    looked = type(platform)(PlatformContext(platform.context.home, {**api.settings, "subnets": subnet}, api.env))
+    list(looked.checks())
+    list(looked.checks(spec))
 
 
 def test_the_role_s_policy_is_what_the_launcher_s_calls_need(api, aws, names):
