@@ -142,5 +142,5 @@ def _check_bucket(aws: Aws, need: Needed) -> None:
 
 def _check_image(aws: Aws, spec: JobSpec) -> None:
     found = image_check(aws, spec)
-    if found.status in ("fail", "warn"):
+    if found.status == "fail":
         raise PlatformProblem(f"{found.what}; nothing was sent", why=found.why, fix=found.fix)

@@ -239,11 +239,11 @@ def test_a_bucket_that_nobody_may_look_at_is_unknown(found, api):
 @pytest.mark.parametrize(
     ("image", "status", "words"),
     [
-        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/python:oci", "ok", "which endpoints refuse"),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/python:oci", "warn", "application/vnd.oci.image"),
         ("123456789012.dkr.ecr.us-east-1.amazonaws.com/python:never", "fail", "there is no image"),
         ("123456789012.dkr.ecr.us-east-1.amazonaws.com/never:1", "fail", "there is no image"),
         ("123456789012.dkr.ecr.eu-central-1.amazonaws.com/python:1", "fail", "elsewhere"),
-        ("python:3.12", "warn", "in no such registry"),
+        ("python:3.12", "fail", "in no such registry"),
         (None, "ok", "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch:2.13-cpu"),
     ],
 )
