@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 if sys.version_info >= (3, 11):
@@ -13,10 +15,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MOST_FILES = 60
-"""So many modules are read; a repository that imports more of its own has named its packages by then."""
+MOST_FILES, MOST_READ = 60, 64_000
+"""So many modules, and bytes of them, are read, the nearest first: they have named the packages by then."""
 MOST_BYTES = 1_000_000
+"""Of one file."""
 _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 _ROOTS = ("", "src")
 """Where a repository keeps its packages."""
 
@@ -33,19 +37,30 @@ def imported_packages(root: Path, workdir: str, script: str | None) -> tuple[str
 
 def _reached(root: Path, workdir: str, script: str) -> Iterator[str]:
     folders = [root / workdir, *(root / folder for folder in _ROOTS)]
-    todo = list(_files_of(script, folders))
-    folders += [todo[0].parent] if todo else []
-    seen: set[Path] = set()
-    while todo and len(seen) < MOST_FILES:
-        file = todo.pop()
+    todo = deque(_files_of(script, folders))
+    folders = list(dict.fromkeys([*folders, *(file.parent for file in todo)]))
+    seen: dict[Path, int] = {}
+    is_own = cache(lambda top: _is_own(top, folders))
+    while todo and len(seen) < MOST_FILES and sum(seen.values()) < MOST_READ:
+        file = todo.popleft()
         if file in seen:
             continue
-        seen.add(file)
-        for name in _imports(file):
+        source = _source(file)
+        seen[file] = len(source)
+        for name in _imports(source):
             top = name.partition(".")[0]
-            todo += _own(name, folders, file)
-            if top and top not in sys.stdlib_module_names and not any(_own(top, folders, file)):
+            if top in sys.stdlib_module_names:
+                continue
+            if top and not is_own(top):
                 yield top
+            else:
+                todo += _own(name, folders, file)
+
+
+def _is_own(top: str, folders: list[Path]) -> bool:
+    """Whether the repository has a module or a package of that name; a folder without Python is neither."""
+    paths = [folder / top for folder in folders]
+    return any(path.with_suffix(".py").is_file() or any(path.glob("*.py")) for path in paths)
 
 
 def _files_of(script: str, folders: list[Path]) -> Iterator[Path]:
@@ -70,15 +85,20 @@ def _own(name: str, folders: Iterable[Path], file: Path) -> Iterator[Path]:
             return
 
 
-def _imports(file: Path) -> Iterator[str]:
+def _source(file: Path) -> bytes:
+    try:
+        return file.read_bytes() if file.stat().st_size <= MOST_BYTES else b""
+    except OSError:
+        return b""
+
+
+def _imports(source: bytes) -> Iterator[str]:
     """Names as written, dots in front included; nothing for what is no Python."""
     try:
-        if file.stat().st_size > MOST_BYTES:
-            return
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
         return
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -87,15 +107,41 @@ def _imports(file: Path) -> Iterator[str]:
             yield from (f"{module}{'' if module.endswith('.') else '.'}{alias.name}" for alias in node.names)
 
 
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All statements, at any depth; expressions, of which there are many more, hold no import."""
+    todo = deque([tree])
+    while todo:
+        node = todo.popleft()
+        yield node
+        for field in _BODIES:
+            inner = getattr(node, field, ())
+            todo += inner if isinstance(inner, list) else ()
+
+
 def _required(root: Path) -> Iterator[str]:
-    """Package names of requirements.txt and pyproject.toml, as they are imported where that is the same."""
-    for line in [*_text(root / "requirements.txt").splitlines(), *_of_project(root / "pyproject.toml")]:
-        name = _NAME.match(line)
-        if name and not line.lstrip().startswith("#"):
-            yield _IMPORTED_AS.get(name[1].lower(), name[1].lower().replace("-", "_"))
+    """Package names of requirements, environments and locks, as they are imported where that is the same."""
+    lines = [*_text(root / "requirements.txt").splitlines(), *_of_project(root / "pyproject.toml")]
+    for name in _ENVIRONMENTS:
+        lines += _LISTED.findall(_text(root / name))
+    for name in _LOCKS:
+        lines += _LOCKED.findall(_text(root / name))
+    for line in lines:
+        found = _NAME.match(line)
+        if found and not line.lstrip().startswith("#"):
+            word = found[1].lower()
+            yield _IMPORTED_AS.get(word, word.replace("-", "_"))
 
 
-_IMPORTED_AS = {"scikit-learn": "sklearn", "pytorch-lightning": "pytorch_lightning"}
+_ENVIRONMENTS, _LISTED = ("environment.yml", "environment.yaml"), re.compile(r"^\s*-\s+(\S+)", re.MULTILINE)
+_LOCKS, _LOCKED = ("uv.lock", "poetry.lock", "pdm.lock"), re.compile(r"^name = \"([^\"]+)\"", re.MULTILINE)
+_IMPORTED_AS = {
+    "scikit-learn": "sklearn",
+    "pytorch": "torch",
+    "pytorch-gpu": "torch",
+    "tensorflow-cpu": "tensorflow",
+    "tensorflow-gpu": "tensorflow",
+    "xgboost-cpu": "xgboost",
+}
 
 
 def _of_project(file: Path) -> list[str]:
