@@ -21,7 +21,7 @@ from ipymlops.errors import PlatformProblem, UsageProblem
 from ipymlops.job import EndReason, JobState, new_job_id
 from ipymlops.platforms.base import Platform
 from ipymlops.spec import JobSpec, Plan, PlatformRef
-from ipymlops.testing.job_runner import COMMIT, PROBE, JobRunner, packed
+from ipymlops.testing.job_runner import COMMIT, PROBE, JobRunner, eventually, packed
 from ipymlops.testing.killed_submit import ACTS, Submit, kills, submit_and_die
 from ipymlops.testing.platform_basics import RAN_ONCE, SECRET, WAITS, PlatformBasics
 
@@ -134,6 +134,7 @@ for path in (os.environ["IPYMLOPS_DATA_DIR"] + "/digits", os.environ["IPYMLOPS_D
         script = RAN_ONCE + "print('half a', end='', flush=True)\nprint(' line\\nready', flush=True)\ntime.sleep(600)"
         ref = runner.submit(script)
         runner.until_logged(ref, b"ready")
+        eventually(lambda: "ran" in {one.path for one in runner.platform.artifacts(ref)}, "its file is there")
         assert runner.read(ref, "ran") == b"once\n"
         assert not runner.platform.logs(ref).is_end
         assert runner.platform.status(ref).state is JobState.RUNNING

@@ -38,13 +38,17 @@ class SageMakerContract(PlatformContract):
         region, account = platform.aws.region, platform.aws.account()
         return PlatformRef(f"arn:aws:sagemaker:{region}:{account}:training-job/never-{new_job_id()}")
 
+    def owner_s3(self, platform: SageMakerPlatform) -> Any:
+        """A client of whoever puts data into the bucket."""
+        return platform.aws.client("s3")
+
     def data_at(self, platform: Platform, folder: Path) -> str:
         """Put the folder into the bucket, beside a prefix that begins like its own."""
         assert isinstance(platform, SageMakerPlatform)
-        s3, bucket, prefix = platform.aws.client("s3"), platform.context.settings["bucket"], f"data/{new_job_id()}"
+        s3, bucket, prefix = self.owner_s3(platform), platform.context.settings["bucket"], f"data/{new_job_id()}"
         for path in folder.iterdir():
-            s3.upload_file(str(path), bucket, f"{prefix}/{path.name}")
-            s3.upload_file(str(path), bucket, f"{prefix}-of-others/{path.name}2")
+            for key in (f"{prefix}/{path.name}", f"{prefix}-of-others/{path.name}2"):
+                s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
         return f"s3://{bucket}/{prefix}/"
 
     def onlookers_view(self, platform: Platform) -> bytes:

@@ -142,8 +142,11 @@ class Front:
         if body is not None:
             asked.body = body
         environ = {**asked.again(), "CONTENT_LENGTH": str(len(asked.body))}
+        if asked.service == "s3":
+            environ = objects.without_newlines(environ)
         try:
-            return Response.from_app(self.moto.get_application(environ), environ, buffered=True)
+            response = Response.from_app(self.moto.get_application(environ), environ, buffered=True)
+            return objects.with_newlines(response) if asked.service == "s3" else response
         except NotImplementedError:
             raise ServiceError(UNKNOWN, f"{asked.action} is not served here.") from None
 

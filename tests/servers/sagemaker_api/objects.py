@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from moto.s3.models import s3_backends
 from werkzeug.wrappers import Response
@@ -18,6 +19,25 @@ if TYPE_CHECKING:
 REGIONLESS = {"GetBucketLocation", "CreateBucket", "ListAllMyBuckets"}
 WRITES = ("PUT", "POST", "DELETE")
 CHUNK = 65536
+NEWLINE = "\ue00a"
+"""Moto finds no key that has a newline; a character that nobody uses stands for it there."""
+
+
+def without_newlines(environ: dict[str, Any]) -> dict[str, Any]:
+    """The request with moto's keys."""
+    stands = NEWLINE.encode().decode("latin-1")  # as WSGI has its paths
+    environ["PATH_INFO"] = environ["PATH_INFO"].replace("\n", stands)
+    for name in ("RAW_URI", "REQUEST_URI"):
+        if name in environ:
+            environ[name] = environ[name].replace("%0A", quote(NEWLINE))
+    return environ
+
+
+def with_newlines(response: Response) -> Response:
+    """The answer, if it is a list, with the keys as they are."""
+    if "xml" in response.headers.get("Content-Type", "") and quote(NEWLINE).encode() in response.get_data():
+        response.set_data(response.get_data().replace(quote(NEWLINE).encode(), b"%0A"))
+    return response
 
 
 def answer(api: SageMakerApi, asked: Asked, moto: Callable[[Asked], Response]) -> Response:
