@@ -94,6 +94,7 @@ def _live_through_everything(platform, api, folder):
     list(platform.artifacts(ref))
     platform.stop(ref)
     platform.plan_of(ref)
+    platform.listing("")
     subnet = api.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
     looked = type(platform)(PlatformContext(platform.context.home, {**api.settings, "subnets": subnet}, api.env))
     list(looked.checks())
