@@ -81,6 +81,7 @@ _GENERAL = (
 )
 _SAGEMAKER = (
     Known("sagemaker.region", "the AWS region"),
+    Known("sagemaker.regions", "further regions whose jobs are listed", "list"),
     Known("sagemaker.role", "the execution role that jobs run as, its ARN"),
     Known("sagemaker.bucket", "the S3 bucket for code and outputs"),
     Known("sagemaker.image", "the default container image"),

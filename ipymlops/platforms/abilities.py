@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from ipymlops.hardware.machines import Machine
 from ipymlops.job import Job
-from ipymlops.spec import JobId, Plan, PlatformRef
+from ipymlops.platforms.base import PlatformContext
+from ipymlops.spec import Plan, PlatformRef
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Listing:
     Attributes:
         jobs: As the platform shows them now, `is_ours` False, `ref` set. The id of one that we submitted, from whatever
             machine, is the id it was submitted with; any other's is made from its native name and creation time.
-        deleted: Jobs of which this page found that they are no longer there.
+        deleted: Those of `known` of which this page found that they are no longer there.
         cursor: Hand it back to go on; kept between sessions.
         is_end: Nothing more for now: asking again with the cursor brings only what changed since.
         total: How many there are in all, None where that is not told.
@@ -27,7 +28,7 @@ class Listing:
     jobs: tuple[Job, ...]
     cursor: str
     is_end: bool
-    deleted: tuple[JobId, ...] = ()
+    deleted: tuple[PlatformRef, ...] = ()
     total: int | None = None
 
 
@@ -40,8 +41,14 @@ class Lists(ABC):
 
         Args:
             cursor: "" to begin.
-            known: The references of the jobs that are recorded; read only where the platform tells that some are gone.
+            known: The references of the jobs that are recorded and still there, the newest hour aside; read only where
+                the platform tells that some are gone.
         """
+
+    @classmethod
+    @abstractmethod
+    def is_configured(cls, context: PlatformContext) -> bool:
+        """Whether anything says that its user has an account there; cheap: nothing is imported, nobody is asked."""
 
     @abstractmethod
     def plan_of(self, ref: PlatformRef) -> Plan:

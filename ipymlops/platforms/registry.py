@@ -35,6 +35,10 @@ class Platforms:
             raise _unknown(name, list(self))
         return _loaded(point)
 
+    def context_of(self, name: str) -> PlatformContext:
+        """What the platform would be made from."""
+        return self._context_of(name)
+
     @cached_property
     def _installed(self) -> dict[str, EntryPoint]:
         """Looked for once a line: what was installed meanwhile is found without a new kernel."""

@@ -112,6 +112,12 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
 
         return checks(self.aws, spec)
 
+    @classmethod
+    def is_configured(cls, context: PlatformContext) -> bool:
+        folder = Path(context.env.get("HOME") or "/dev/null", ".aws")
+        has_files = any((folder / name).exists() for name in ("config", "credentials"))
+        return bool(context.settings) or has_files or any(name.startswith("AWS_") for name in context.env)
+
     def listing(self, cursor: str, known: Iterable[PlatformRef] = ()) -> Listing:
         from ipymlops.platforms.sagemaker.listing import listed
 
