@@ -39,7 +39,7 @@ class TestSageMaker(SageMakerContract):
     def _owner(self, api: SageMakerApi) -> None:
         self._owner_s3 = api.client("s3")
 
-    def owner_s3(self, platform: SageMakerPlatform) -> Any:
+    def owner_s3(self, platform: SageMakerPlatform) -> Any:  # noqa: ARG002 - the tests have one server
         return self._owner_s3
 
     @pytest.fixture

@@ -90,6 +90,11 @@ class Asked:
             return {}
         return found if isinstance(found, dict) else {}
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the connection ended before the request did."""
+        return len(self.body) < int(self.environ.get("CONTENT_LENGTH") or 0)
+
     def again(self) -> dict[str, Any]:
         """The environment with its body unread."""
         return {**self.environ, "wsgi.input": io.BytesIO(self.body)}

@@ -60,6 +60,9 @@ class Front:
         if environ.get("PATH_INFO", "").startswith("/moto-api"):
             return self.moto.get_application(environ)(environ, start_response)
         asked, at = read(environ), self.api.now()
+        if asked.is_cut_off:  # whoever asked died in the middle of it
+            _hang_up(environ)
+            return []
         try:
             response = self._answer(asked)
         except ServiceError as error:
