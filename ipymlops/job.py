@@ -130,6 +130,11 @@ class Job:
         return self.state is JobState.UNKNOWN and bool(self.error and self.error.get("is_gone"))
 
     @property
+    def is_deleted(self) -> bool:
+        """Whether its platform has lost it: this record is all there is."""
+        return self.is_gone or self.detail == f"deleted on {self.platform}"
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more can happen to it."""
         return self.is_final or self.is_gone

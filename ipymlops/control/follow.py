@@ -9,10 +9,10 @@ from datetime import datetime
 
 from ipymlops.context import Context
 from ipymlops.control import poll
-from ipymlops.control.poller import NO_ANSWER, Pace, described
+from ipymlops.control.poller import NO_ANSWER, Pace, described, is_here
 from ipymlops.control.watch import LEAST_S, OnChange, Watch, detaching
 from ipymlops.control.wording import line
-from ipymlops.errors import IpymlopsError, MissingExtra, NotSignedIn, PlatformProblem
+from ipymlops.errors import MissingExtra, NotSignedIn, PlatformProblem
 from ipymlops.job import Job, LogLine, LogPage
 
 HERE_S = (0.05, 0.1)
@@ -57,13 +57,14 @@ class Following:
         self._told = job
         self._context = context
         self._on_change = on_change or (lambda _job: None)
-        self._is_here = _is_here(context, job)
+        self._is_here = is_here(context, job)
         self._log = _Tail(context, HERE_S if self._is_here else FAR_S)
         self._asks = Pace(HERE_S[1], HERE_S[1]) if self._is_here else Pace(FAR_S[0], FAR_S[0])
 
     def pages(self) -> Iterator[LogPage]:
         """The log from its beginning, page by page; an empty page says that all there is so far has been given."""
         with Watch(self._context) as watch:
+            watch.want([self.job])
             while True:
                 page = self._log.next_page(self.job)
                 if page is not None:
@@ -158,10 +159,3 @@ class _Tail:
         if is_given_up:
             self._context.screen.note("the end of the log could not be read")
         return is_given_up
-
-
-def _is_here(context: Context, job: Job) -> bool:
-    try:
-        return context.platforms.kind(job.platform).is_here
-    except IpymlopsError:  # not installed: asking it says so
-        return False

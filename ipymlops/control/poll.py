@@ -40,7 +40,7 @@ def merged(context: Context, status: JobStatus, job: Job) -> Job:
     if job.is_final:
         return job
     if status.is_gone:
-        return _gone(context, status, job)
+        return gone(context, status, job)
     new = job.with_status(status)
     if job.state is JobState.STOPPING and new.state in GOING:
         return replace(new, state=JobState.STOPPING, detail=job.detail or new.detail, end_reason=job.end_reason)
@@ -70,7 +70,8 @@ def _capped(job: Job) -> Job:
     return replace(job, state=JobState.STOPPING, end_reason=EndReason.TIMEOUT, detail=detail)
 
 
-def _gone(context: Context, status: JobStatus, job: Job) -> Job:
+def gone(context: Context, status: JobStatus, job: Job) -> Job:
+    """The record of a job that had not ended and is no longer there."""
     if job.state is JobState.STOPPING:  # it was to stop, and it is nowhere
         reason = job.end_reason or EndReason.USER
         detail = f"{job.platform} no longer knows it"

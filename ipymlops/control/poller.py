@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -57,21 +57,34 @@ class Pace:
 
 
 class Poller:
-    """Looks at all live jobs of all platforms.
+    """Looks at all live jobs of ours, and at those of others that somebody here waits for.
 
-    Attributes: `notices`, the last trouble of each platform, {platform, what, why, fix}; gone once it answers again.
+    Attributes:
+        notices: The last trouble of each platform, {platform, what, why, fix}; gone once it answers again.
+        wanted: Ids of the jobs that are waited for. The account's list keeps those of others up to date well enough
+            for everybody else.
     """
 
     def __init__(self, context: Context) -> None:
         self.notices: dict[str, dict[str, str]] = {}
+        self.wanted: Collection[JobId] = ()
         self._context = context
         self._paces: dict[tuple[JobId, bool], Pace] = {}
         self._silent: dict[str, Pace] = {}
         self._stops: dict[tuple[JobId, bool], Pace] = {}
 
-    def round(self) -> float:
-        """Look at each job that is due; returns the seconds until the next one is."""
-        live = self._context.store.live()
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The platforms that gave no answer when they were asked last."""
+        return tuple(self._silent)
+
+    def round(self, *, is_leading: bool = True) -> float:
+        """Look at each job that is due; returns the seconds until the next one is.
+
+        Args:
+            is_leading: Without the lead, only those of others that are waited for here.
+        """
+        live = self._live(is_leading=is_leading)
         self._forget({_key(job) for job in live})
         for job in live:
             if self._is_due(job):
@@ -80,6 +93,13 @@ class Poller:
         waits = [max(self._pace(job).left_s(now), self._silence_s(job, now)) for job in live]
         return min([FAR_S[1], *waits])
 
+    def _live(self, *, is_leading: bool) -> list[Job]:
+        ours = self._context.store.live(only_ours=True) if is_leading else []
+        if not self.wanted:
+            return ours
+        wanted = [self._context.store.get(job_id) for job_id in self.wanted]
+        return [*ours, *(job for job in wanted if not job.is_ours and not job.is_over)]
+
     def _is_due(self, job: Job) -> bool:
         now = self._context.clock.now()
         silent = self._silent.get(job.platform)
@@ -87,14 +107,9 @@ class Poller:
 
     def _pace(self, job: Job) -> Pace:
         if _key(job) not in self._paces:
-            self._paces[_key(job)] = Pace(*(RESEND_S if job.ref is None else self._range_of(job)))
+            asked_s = HERE_S if is_here(self._context, job) else FAR_S
+            self._paces[_key(job)] = Pace(*(RESEND_S if job.ref is None else asked_s))
         return self._paces[_key(job)]
-
-    def _range_of(self, job: Job) -> tuple[float, float]:
-        try:
-            return HERE_S if self._context.platforms.kind(job.platform).is_here else FAR_S
-        except IpymlopsError:  # not installed: asking it says so
-            return FAR_S
 
     def _silence_s(self, job: Job, now: datetime) -> float:
         silent = self._silent.get(job.platform)
@@ -116,6 +131,8 @@ class Poller:
         seen = poll.ask(self._context, job)
         self.notices.pop(job.platform, None)
         self._silent.pop(job.platform, None)
+        if not job.is_ours:  # whoever started it sees to its end
+            return seen
         if poll.over_cap_s(seen, self._context.clock.now()):
             return poll.end_by_cap(self._context, seen)
         if seen.state is JobState.STOPPING:
@@ -150,6 +167,14 @@ class Poller:
         for kept in (self._paces, self._stops):
             for gone in kept.keys() - live:
                 del kept[gone]
+
+
+def is_here(context: Context, job: Job) -> bool:
+    """Whether the job runs on this machine, so that asking about it costs nothing."""
+    try:
+        return context.platforms.kind(job.platform).is_here
+    except IpymlopsError:  # not installed: asking it says so
+        return False
 
 
 def _key(job: Job) -> tuple[JobId, bool]:

@@ -56,9 +56,10 @@ class Watcher:
 
     def _turn(self, watch: Watch) -> float:
         try:
-            pause_s = watch.turn()
             with self._guard:
                 shown = list(self._shown.values())
+            watch.want(shown)
+            pause_s = watch.turn()
             for job in shown:
                 self._compare(job)
         except Exception as problem:  # noqa: BLE001 - a thread has nobody to raise to: kept, and tried again

@@ -1,0 +1,263 @@
+"""The jobs of an account in our list: pages of the platform into the store, by one process at a time.
+
+A page is stored before the cursor that follows it: whoever is killed in between leaves a page to be read again.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from ipymlops.context import Context
+from ipymlops.control import poll
+from ipymlops.control.lock import FileLock
+from ipymlops.control.poller import Pace, described
+from ipymlops.errors import IpymlopsError, MissingExtra, NotSignedIn, UsageProblem
+from ipymlops.job import Job, JobState, JobStatus
+from ipymlops.platforms.abilities import Lists
+from ipymlops.spec import JobId, PlatformRef
+from ipymlops.store.base import JobQuery
+
+INLINE_S = 2.0
+"""So long a line waits for pages; a detached process takes the rest."""
+FRESH_S = 5.0
+"""A list so young is not asked for again."""
+EVERY_S = (60.0, 60.0)
+"""How often whoever leads the watch asks what has changed."""
+NEW = timedelta(hours=1)
+"""A platform may not yet find a job so young everywhere."""
+NO_ACCOUNT = (NotSignedIn, UsageProblem, MissingExtra)
+"""What is no news to somebody who has no account there."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a platform's list is, as `HOME/listing/PLATFORM.json` has it.
+
+    Attributes:
+        listed, total: Jobs that pages have brought, and how many there are where that is known.
+        is_whole: The first pass is done.
+        ended_at: Epoch seconds of the last page after which nothing was left.
+    """
+
+    cursor: str = ""
+    listed: int = 0
+    total: int | None = None
+    is_whole: bool = False
+    ended_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class ListReport:
+    """What the list lacks: {platform, what, why, fix}."""
+
+    errors: tuple[dict[str, str], ...] = ()
+
+
+def refresh_list(context: Context, *, wait_s: float = INLINE_S, asked: Collection[str] = ()) -> ListReport:
+    """Bring in what has changed on the platforms that list their accounts, waiting no longer than that.
+
+    Args:
+        asked: The platforms whose account the user means; of others it is no error that there is none.
+    """
+    runs = [_Run(context, name, wait_s) for name in listing_platforms(context, asked)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.wait()
+    return ListReport(tuple(error for run in runs for error in run.errors(asked)))
+
+
+def listing_platforms(context: Context, asked: Collection[str] = ()) -> tuple[str, ...]:
+    """Those that list, and whose user seems to have an account there; asks nobody, and imports no library for it."""
+    return tuple(name for name in context.platforms if _lists(context, name, is_asked=name in asked))
+
+
+def progress_of(home: Path, platform: str) -> Progress:
+    try:
+        return Progress(**json.loads(_file(home, platform, "json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return Progress()
+
+
+def lock_of(home: Path, platform: str) -> FileLock:
+    """Held by whoever brings in pages."""
+    return FileLock(_file(home, platform, "lock"))
+
+
+def bring_page(context: Context, platform: str) -> bool:
+    """Take the next page into the store; true where more is to come. The caller holds the lock.
+
+    Raises: what the platform raises; the page is then asked for again next time.
+    """
+    before = progress_of(context.home, platform)
+    recorded = Recorded(context, platform)
+    page = _lister(context, platform).listing(before.cursor, recorded)
+    context.store.merge(page.jobs)
+    for job_id in recorded.ids_of(page.deleted):
+        context.store.update(job_id, partial(_deleted, context))
+    after = replace(before, cursor=page.cursor, listed=before.listed + len(page.jobs), total=page.total)
+    if page.is_end:
+        after = replace(after, is_whole=True, ended_at=context.clock.now().timestamp())
+    _write(_file(context.home, platform, "json"), after)
+    return not page.is_end
+
+
+class Recorded:
+    """The references of a platform's recorded jobs that are still there, the newest hour aside; read when asked for."""
+
+    def __init__(self, context: Context, platform: str) -> None:
+        self._context, self._platform = context, platform
+        self._ids: dict[PlatformRef, JobId] = {}
+
+    def __iter__(self) -> Iterator[PlatformRef]:
+        settled = JobQuery(platforms=(self._platform,), until=self._context.clock.now() - NEW)
+        for job in self._context.store.find(settled):
+            if job.ref is not None and not job.is_deleted:
+                self._ids[job.ref] = job.id
+                yield job.ref
+
+    def ids_of(self, refs: Collection[PlatformRef]) -> Iterable[JobId]:
+        if not refs:
+            return ()
+        list(self)
+        return [self._ids[ref] for ref in refs if ref in self._ids]
+
+
+class Increments:
+    """What whoever leads the watch has brought in once a minute, by a thread: a page may take its time."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._pace = Pace(*EVERY_S)
+        self._thread: threading.Thread | None = None
+
+    def turn(self) -> None:
+        now = self._context.clock.now()
+        if not self._pace.is_due(now) or (self._thread is not None and self._thread.is_alive()):
+            return
+        self._pace.slower(now)
+        names = listing_platforms(self._context)
+        if names:
+            self._thread = threading.Thread(target=self._run, args=(names,), name="ipymlops-listing", daemon=True)
+            self._thread.start()
+
+    def _run(self, names: Iterable[str]) -> None:
+        for name in names:
+            _Run(self._context, name).bring()
+
+
+class _Run:
+    """Bringing in one platform's pages, in a thread that a line waits for only so long.
+
+    Args:
+        wait_s: After so long the rest is left to a detached process; None: stay until there is no more.
+    """
+
+    def __init__(self, context: Context, platform: str, wait_s: float | None = None) -> None:
+        self._context, self._platform = context, platform
+        self._until = None if wait_s is None else time.monotonic() + wait_s
+        self._problem: Exception | None = None
+        self._thread = threading.Thread(target=self.bring, name=f"ipymlops-listing-{platform}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait(self) -> None:
+        self._thread.join(max(0.0, (self._until or 0.0) - time.monotonic()))
+
+    def bring(self) -> None:
+        try:
+            self._bring()
+        except Exception as problem:  # noqa: BLE001 - the list is shown all the same, with the trouble beside it
+            self._problem = problem
+
+    def errors(self, asked: Collection[str]) -> Iterator[dict[str, str]]:
+        if self._problem is not None and (self._platform in asked or not isinstance(self._problem, NO_ACCOUNT)):
+            yield {"platform": self._platform, **described(self._problem)}
+        elif self._problem is None:
+            yield from self._still_to_come()
+
+    def _bring(self) -> None:
+        with lock_of(self._context.home, self._platform) as lock:
+            if not lock.take() or self._is_fresh():
+                return
+            while bring_page(self._context, self._platform):
+                if self._until is not None and time.monotonic() >= self._until:
+                    send_lister(self._context, self._platform, lock)
+                    return
+
+    def _is_fresh(self) -> bool:
+        last = progress_of(self._context.home, self._platform).ended_at
+        return abs(self._context.clock.now().timestamp() - last) < FRESH_S
+
+    def _still_to_come(self) -> Iterator[dict[str, str]]:
+        progress = progress_of(self._context.home, self._platform)
+        if progress.is_whole:
+            return
+        of = f" of {progress.total:,}" if progress.total is not None else ""
+        what = f"{progress.listed:,}{of} jobs listed so far"
+        why = "the rest comes in the background"
+        yield {"platform": self._platform, "what": what, "why": why, "fix": "ipymlops jobs"}
+
+
+def send_lister(context: Context, platform: str, lock: FileLock) -> None:
+    """Leave the rest to a detached process, which has the lock from its first moment and our environment."""
+    log = _file(context.home, platform, "log")
+    words = [sys.executable, "-m", "ipymlops.control.lister", str(context.home), platform, str(context.cwd)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*words, str(lock.descriptor)],
+            cwd=log.parent,  # ours: `-m` looks for modules in the current folder, where a user's json.py may lie
+            env=dict(context.env),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            pass_fds=(lock.descriptor,),
+            start_new_session=True,
+        )
+    lock.hand_over()
+    threading.Thread(target=process.wait, name=f"ipymlops-lister-{platform}", daemon=True).start()  # leaves no zombie
+
+
+def _lists(context: Context, name: str, *, is_asked: bool) -> bool:
+    try:
+        kind = context.platforms.kind(name)
+        return issubclass(kind, Lists) and (is_asked or kind.is_configured(context.platforms.context_of(name)))
+    except (IpymlopsError, ImportError):  # not installed, or not whole: whoever asks for it is told when it is made
+        return is_asked
+
+
+def _lister(context: Context, platform: str) -> Lists:
+    lister = context.platforms[platform]
+    if not isinstance(lister, Lists):
+        raise TypeError(platform)
+    return lister
+
+
+def _deleted(context: Context, job: Job) -> Job:
+    """Its record is all there is now. Ours that live are asked about one by one: that tells more."""
+    detail = f"deleted on {job.platform}"
+    if job.is_final:
+        return replace(job, detail=detail)
+    if job.is_ours:
+        return job
+    return poll.gone(context, JobStatus(JobState.UNKNOWN, detail=detail, is_gone=True), job)
+
+
+def _file(home: Path, platform: str, kind: str) -> Path:
+    return home / "listing" / f"{platform}.{kind}"
+
+
+def _write(path: Path, progress: Progress) -> None:
+    half = path.with_name(f"{path.name}.new")
+    half.write_text(json.dumps(asdict(progress)))
+    half.replace(path)
