@@ -97,6 +97,8 @@ def _of_option(action: Action, word: str, words: Sequence[str], context: Context
     flag = action.option_strings[0]
     if flag == "--gpu":
         return values.gpus(word)
+    if flag == "--machine":
+        return values.machines(_value(words, "--on"), context)
     if flag == "--set":
         return values.settings(_value(words, "--on") or context.config.get("platform"))
     if flag in {"--env", "--secret"}:
@@ -125,6 +127,8 @@ def _of_place(
         return ()
     if place.metavar == "GLOB":
         return values.files_of(plain[0], context)
+    if place.dest == "gpu":
+        return values.gpus(word)
     return values.of_kind(str(place.metavar), word, context)
 
 

@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from ipymlops.context import Context
+from ipymlops.errors import UnknownJob
+from ipymlops.job import Job
 
 Texts = Iterable[tuple[str, str]]
 JOBS = 50
@@ -66,14 +68,21 @@ def jobs(word: str, context: Context) -> Iterator[tuple[str, str]]:
 
     now = context.clock.now()
     found = context.store.find(JobQuery(words=(word,) if word and not word.isdigit() else ()), limit=JOBS)
-    for newest in context.store.find(JobQuery(), limit=1) if "last".startswith(word) else ():
-        yield "last", f"{shortened(newest.name, 24)} · {newest.state.value}"
+    for last in _last(context) if "last".startswith(word) else ():
+        yield "last", f"{shortened(last.name, 24)} · {last.state.value}"
     for job in found:
         told = f"{job.state.value} · {age(job.created_at, now)}"
         if not word or word.isdigit():
             yield str(job.number), f"{shortened(job.name, 24)} · {told}"
         else:
             yield job.name, f"job {job.number} · {told}"
+
+
+def _last(context: Context) -> list[Job]:
+    try:
+        return [context.store.resolve("last")]
+    except UnknownJob:
+        return []
 
 
 def files_of(word: str, context: Context) -> Iterator[tuple[str, str]]:
@@ -99,6 +108,17 @@ def gpus(word: str) -> Iterator[tuple[str, str]]:
     before = word[: word.rfind(",") + 1]
     for name, one in accelerators().items():
         yield before + name, f"{one.title}, {one.memory_gib} GiB"
+
+
+def machines(platform: str | None, context: Context) -> Iterator[tuple[str, str]]:
+    """The machine types with a GPU of one platform, or of all that rent some; one without its library offers none."""
+    from ipymlops.errors import MissingExtra
+    from ipymlops.verbs.gpus import rented
+
+    for name in context.platforms:
+        found = rented(name, context) if platform in {None, name} else ()
+        for one in () if isinstance(found, MissingExtra) else found:
+            yield one.machine_type, f"{one.count} {one.accelerator}, {one.memory_gib} GiB each"
 
 
 def settings(platform: str | None) -> Iterator[tuple[str, str]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import singledispatch
 
-from ipymlops.display import sent, table
+from ipymlops.display import machines, sent, table
 from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Lines, Notes, View
 from ipymlops.display.card import Card
 from ipymlops.display.looks import Tone
@@ -26,6 +26,7 @@ from ipymlops.verbs.results import (
     JobDetails,
     JobList,
     LogLines,
+    MachineList,
     PlanReport,
     SettingTable,
     SetupReport,
@@ -58,8 +59,10 @@ def _(result: Job, reader: Reader) -> View:
 @view_of.register
 def _(result: JobDetails, reader: Reader) -> View:
     intent, job = result.intent, result.job
-    card = Card(job, reader.now, intent, last_output_at=result.last_output_at, door=reader.door)
-    return card.detailed(tuple(_details(job, intent)))
+    at, plan = result.last_output_at, result.plan
+    card = Card(job, reader.now, intent, last_output_at=at, door=reader.door, read_back=plan)
+    view = card.detailed(tuple(_details(job, intent)))
+    return replace(view, blocks=(*view.blocks, *_request(plan))) if plan else view
 
 
 @view_of.register
@@ -120,6 +123,11 @@ def _(result: SetupReport, reader: Reader) -> View:
 @view_of.register
 def _(result: SettingTable, _reader: Reader) -> View:
     return View((table.settings(result),), has_frame=False)
+
+
+@view_of.register
+def _(result: MachineList, reader: Reader) -> View:
+    return View(machines.listed(result, reader.door), has_frame=False)
 
 
 @view_of.register

@@ -22,6 +22,7 @@ class Machine:
     """A machine type of a platform.
 
     Attributes:
+        machine_type: The platform's own word; "" for this very machine.
         accelerator: By its name in `accelerators.toml`, None for none or one that is not known; `count` how many come
             together; `memory_gib` of each.
         usd_per_hour: On demand, None where unknown; `as_of` is the ISO date of the price, `region` where it holds.
@@ -104,5 +105,6 @@ def dearness(machine: Machine) -> tuple[bool, float, int, float, str]:
 
 
 def _machine(platform: str, name: str, row: dict[str, Any], common: dict[str, str]) -> Machine:
-    priced = common if "usd_per_hour" in row or "base_usd_per_hour" in row else {}
-    return Machine(platform, name, **{**priced, **row})
+    is_priced, has_base = "usd_per_hour" in row, "base_usd_per_hour" in row
+    keys = [key for key in common if is_priced or (has_base and key == "region")]
+    return Machine(platform, name, **{**row, **{key: common[key] for key in keys}})

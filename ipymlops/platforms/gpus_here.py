@@ -10,6 +10,7 @@ from pathlib import Path
 from ipymlops.errors import UsageProblem
 from ipymlops.hardware.gpu import GpuAsk, matches, parse_gpu
 from ipymlops.hardware.local import LocalGpu, local_gpus
+from ipymlops.hardware.machines import Machine
 from ipymlops.platforms.base import Check
 from ipymlops.platforms.processes import is_locked
 
@@ -68,6 +69,14 @@ def gpus_of(folder: Path) -> tuple[int, ...]:
     """The numbers that a job's folder says are its own."""
     record = folder / RECORD
     return tuple(json.loads(record.read_text(encoding="ascii"))) if record.exists() else ()
+
+
+def machines_here(env: Mapping[str, str]) -> Iterator[Machine]:
+    """This machine, once for each kind of GPU that it has; it costs nothing."""
+    usable = _usable(env)
+    names = [gpu.name for gpu in usable]
+    for gpu in {gpu.name: gpu for gpu in usable}.values():
+        yield Machine("local", "", gpu.name, names.count(gpu.name), gpu.memory_gib, usd_per_hour=0.0)
 
 
 def gpu_check(platform: str, env: Mapping[str, str]) -> Check:

@@ -18,6 +18,7 @@ VERBS: Mapping[str, str] = {
     "artifacts": "ipymlops.verbs.artifacts",
     "diff": "ipymlops.verbs.diff",
     "checkout": "ipymlops.verbs.checkout",
+    "gpus": "ipymlops.verbs.gpus",
     "setup": "ipymlops.verbs.setup",
     "doctor": "ipymlops.verbs.doctor",
     "config": "ipymlops.verbs.config",

@@ -111,14 +111,17 @@ def _renting(gpu: str, context: Context) -> Iterator[Platform]:
 
 
 def _choose(spec: JobSpec, ready: list[tuple[Platform, Plan]]) -> WrongLine:
-    offers = ", ".join(f"{platform.name} ({_price(plan)})" for platform, plan in ready)
+    offers = ", ".join(f"{platform.name} ({_offer(plan)})" for platform, plan in ready)
     cheapest = min(ready, key=lambda one: (one[1].usd_per_hour is None, one[1].usd_per_hour or 0.0))[0]
     what = f"{len(ready)} platforms have {spec.gpu}; nothing was sent"
     return WrongLine(what, why=f"there are {offers}", edit=Put("--on", cheapest.name))
 
 
-def _price(plan: Plan) -> str:
-    return "price unknown" if plan.usd_per_hour is None else f"${plan.usd_per_hour:.2f} an hour"
+def _offer(plan: Plan) -> str:
+    """`ml.p4d.24xlarge with 8 a100, $25.25 an hour`."""
+    gpus = f" with {plan.accelerator_count} {plan.accelerator}" if plan.accelerator else ""
+    price = "price unknown" if plan.usd_per_hour is None else f"${plan.usd_per_hour:.2f} an hour"
+    return f"{plan.machine_type or 'this machine'}{gpus}, {price}"
 
 
 def _none(spec: JobSpec, trouble: list[IpymlopsError]) -> IpymlopsError:
@@ -127,6 +130,6 @@ def _none(spec: JobSpec, trouble: list[IpymlopsError]) -> IpymlopsError:
         return signed_out or trouble[0]
     return UsageProblem(
         f"no platform has {spec.gpu}; nothing was sent",
-        why="this machine has no such GPU, and no installed platform that is signed in rents one",
-        fix="ipymlops doctor",
+        why="this machine has no such GPU, and no installed platform rents one",
+        fix="ipymlops gpus",
     )

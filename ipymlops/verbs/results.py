@@ -8,10 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ipymlops.errors import MissingExtra
+from ipymlops.hardware.machines import Machine
 from ipymlops.job import Artifact, Job, LogLine, rfc3339
 from ipymlops.platforms.abilities import Proposal
 from ipymlops.platforms.base import Check
-from ipymlops.spec import Intent
+from ipymlops.spec import Intent, Plan
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,12 @@ class JobList:
 
 @dataclass(frozen=True)
 class JobDetails:
-    """One job with everything known of it."""
+    """One job with everything known of it; `plan` is read back where it was not sent from here."""
 
     job: Job
     intent: Intent | None
     last_output_at: datetime | None = None
+    plan: Plan | None = None
 
     def to_json(self) -> dict[str, Any]:
         return self.job.to_json()
@@ -217,6 +220,42 @@ class HelpText:
         return {"text": self.text}
 
 
+@dataclass(frozen=True)
+class MachineList:
+    """Machines with an accelerator; `gpu` narrowed them, as typed. `missing`: the platforms that were left out."""
+
+    machines: tuple[Machine, ...]
+    gpu: str | None = None
+    missing: tuple[MissingExtra, ...] = ()
+
+    def __iter__(self) -> Iterator[Machine]:
+        return iter(self.machines)
+
+    def __len__(self) -> int:
+        return len(self.machines)
+
+    def __getitem__(self, index: int) -> Machine:
+        return self.machines[index]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"machines": [_machine_json(one) for one in self.machines]}
+
+
+def _machine_json(one: Machine) -> dict[str, Any]:
+    return {
+        "platform": one.platform,
+        "machine_type": one.machine_type or None,
+        "accelerator": one.accelerator,
+        "count": one.count,
+        "memory_gib": one.memory_gib or None,
+        "usd_per_hour": one.usd_per_hour,
+        "usd_per_gpu_hour": one.usd_per_gpu_hour,
+        "markup_pct": None if one.markup_pct is None else round(one.markup_pct, 1),
+        "region": None if one.usd_per_hour is None else one.region,
+        "as_of": one.as_of,
+    }
+
+
 Result = (
     Job
     | JobList
@@ -230,5 +269,6 @@ Result = (
     | SetupReport
     | SettingTable
     | HelpText
+    | MachineList
     | None
 )

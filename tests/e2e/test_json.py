@@ -125,6 +125,7 @@ def test_every_other_verb_has_its_document(job, mlops, tmp_path):
         "doctor": (mlops("doctor", "local"), {"ok", "checks"}),
         "setup": (mlops("setup", "local", "--plan"), {"ok", "checks", "wanted", "written", "next", "stays"}),
         "config": (mlops("config"), {"settings"}),
+        "gpus": (mlops("gpus", "k80"), {"machines"}),
         "diff": (mlops("diff", "1"), {"left", "right", "sections"}),
         "checkout": (mlops("checkout", "1", str(tmp_path / "code")), {"job", "path", "files"}),
         "help": (mlops("help", "secret"), {"text"}),

@@ -97,6 +97,14 @@ def test_gpu_names_follow_gpu(offered):
     assert "a100-80gb" in found
     assert "GiB" in found["a100-80gb"]
     assert "l4,t4" in offered("%mlops train --gpu l4,t|")
+    assert "h100" in offered("%mlops gpus h1|")
+    assert "a100,l4" in offered("%mlops gpus a100,l|")
+
+
+def test_machine_types_follow_machine(offered):
+    assert offered("%mlops train --machine ml.p4d.|") == {"ml.p4d.24xlarge": "8 a100, 40 GiB each"}
+    assert "ml.g6.xlarge" in offered("%mlops train --on sagemaker --machine ml.|")
+    assert offered("%mlops train --on local --machine ml.|") == {}
 
 
 def test_jobs_are_offered_by_number_with_name_state_and_age(offered, jobs):

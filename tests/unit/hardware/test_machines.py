@@ -77,7 +77,7 @@ def names(gpu, machines):
 def test_prices_hold_in_the_region_of_the_table_and_only_where_there_are_any(machines):
     rows = {one.machine_type: one for one in machines}
     assert (rows["big.a100"].region, rows["big.a100"].as_of) == ("us-east-1", "2026-07-20")
-    assert (rows["new.l4"].region, rows["new.l4"].as_of) == ("us-east-1", "2026-07-20")
+    assert (rows["new.l4"].region, rows["new.l4"].as_of) == ("us-east-1", None)
     assert (rows["newer.l4"].region, rows["newer.l4"].as_of) == (None, None)
 
 

@@ -59,7 +59,7 @@ def test_a_platform_that_is_not_ready_is_not_chosen(context, monkeypatch):
 
     monkeypatch.setattr(FakePlatform, "preflight", refused)
     with pytest.raises(IpymlopsError, match="nobody is signed in"):
-        place_of(None, replace(SPEC, gpu="h200"), context)
+        place_of(None, replace(SPEC, gpu="mi300x"), context)
 
 
 def test_several_platforms_are_listed_with_their_prices(context, monkeypatch):
@@ -76,7 +76,7 @@ def test_several_platforms_are_listed_with_their_prices(context, monkeypatch):
     monkeypatch.setattr(type(known), "kind", lambda self, name: kinds.get(name) or real(self, name))
     with pytest.raises(UsageProblem) as raised:
         run(parse(["train", "--gpu", "h200", "train.py"]).options, context)
-    assert raised.value.why == "there are dear ($7.00 an hour), fake ($3.60 an hour)"
+    assert raised.value.why == "there are dear (fake.large, $7.00 an hour), fake (fake.large, $3.60 an hour)"
     assert raised.value.edit.flag == "--on"
     assert raised.value.edit.value == "fake"
 
