@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -62,13 +62,17 @@ class ListReport:
     errors: tuple[dict[str, str], ...] = ()
 
 
-def refresh_list(context: Context, *, wait_s: float = INLINE_S, asked: Collection[str] = ()) -> ListReport:
+def refresh_list(
+    context: Context, *, wait_s: float = INLINE_S, asked: Collection[str] = (), only: Collection[str] = ()
+) -> ListReport:
     """Bring in what has changed on the platforms that list their accounts, waiting no longer than that.
 
     Args:
         asked: The platforms whose account the user means; of others it is no error that there is none.
+        only: No others than these; empty means all.
     """
-    runs = [_Run(context, name, wait_s) for name in listing_platforms(context, asked)]
+    names = [name for name in listing_platforms(context, asked) if not only or name in only]
+    runs = [_Run(context, name, wait_s) for name in names]
     for run in runs:
         run.start()
     for run in runs:
@@ -76,9 +80,9 @@ def refresh_list(context: Context, *, wait_s: float = INLINE_S, asked: Collectio
     return ListReport(tuple(error for run in runs for error in run.errors(asked)))
 
 
-def listing_platforms(context: Context, asked: Collection[str] = ()) -> tuple[str, ...]:
+def listing_platforms(context: Context, asked: Collection[str] = ()) -> Sequence[str]:
     """Those that list, and whose user seems to have an account there; asks nobody, and imports no library for it."""
-    return tuple(name for name in context.platforms if _lists(context, name, is_asked=name in asked))
+    return [name for name in context.platforms if _lists(context, name, is_asked=name in asked)]
 
 
 def progress_of(home: Path, platform: str) -> Progress:

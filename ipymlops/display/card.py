@@ -13,7 +13,7 @@ from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Lines, No
 from ipymlops.display.looks import CAUSES, Tone, badge, look_of
 from ipymlops.display.plain import log_text, shortened
 from ipymlops.job import EndReason, Job, JobState
-from ipymlops.spec import Intent
+from ipymlops.spec import Intent, Plan
 from ipymlops.units import age, clock_time, duration, figure, moment, usd
 
 TRACEBACK_LINES = 12
@@ -29,6 +29,7 @@ class Card:
         hints: Sentences that belong to this submit.
         tail: The last lines of the log, raw.
         door: How commands are called where the card is read: `%mlops` or `ipymlops`.
+        read_back: What runs there as its platform tells, where there is no intent.
         is_ticking: Ages are brought up to date while they grow; else they are left out, as they would soon be wrong.
     """
 
@@ -40,6 +41,7 @@ class Card:
     last_output_at: datetime | None = None
     door: str = "ipymlops"
     is_ticking: bool = True
+    read_back: Plan | None = None
 
     def view(self) -> View:
         return self.detailed(())
@@ -66,7 +68,7 @@ class Card:
 
     def _facts(self, more: tuple[Fact, ...]) -> Facts:
         now = self._ages_to()
-        rows = [*sent.facts(self.job, self.intent, now), *_progress(self.job, now, self.last_output_at)]
+        rows = [*sent.facts(self.job, self.intent, now, self.read_back), *_progress(self.job, now, self.last_output_at)]
         return Facts((*rows, *more))
 
     def _ages_to(self) -> datetime | None:
@@ -84,7 +86,8 @@ class Card:
     def _notes(self) -> tuple[list[Block], list[Block]]:
         """What asks for attention, and what only explains."""
         code = self.intent.code.warnings if self.intent and self.intent.code else ()
-        warnings, notes = (*self.hints, *code), self.intent.plan.notes if self.intent else ()
+        plan = self.intent.plan if self.intent else self.read_back
+        warnings, notes = (*self.hints, *code), plan.notes if plan else ()
         return [Notes("warn", warnings)] if warnings else [], [Notes("dim", notes)] if notes else []
 
     def _tail(self) -> list[Block]:

@@ -18,15 +18,15 @@ NAMED = 3
 LISTED = 20
 
 
-def facts(job: Job, intent: Intent | None, now: datetime | None) -> Iterator[Fact]:
-    """The facts of a job, what is known of them; what was spent up to `now`."""
+def facts(job: Job, intent: Intent | None, now: datetime | None, read_back: Plan | None = None) -> Iterator[Fact]:
+    """The facts of a job, what is known of them; what was spent up to `now`. `read_back` stands for a missing plan."""
     if job.script or job.argv:
         yield command(job.script, job.argv)
     if intent and intent.code:
         yield from code(intent.code, intent.to_send_bytes)
     elif job.commit:
         yield Fact("Code", _commit(job.commit, job.branch) + (", with uncommitted changes" if job.dirty else ""))
-    plan = _plan_of(job, intent)
+    plan = read_back if read_back and not intent else _plan_of(job, intent)
     yield from where(plan)
     yield price(plan, _spent(job, now) if now else "")
 
@@ -96,10 +96,15 @@ def price(plan: Plan, spent: str = "") -> Fact:
 
 
 def _spent(job: Job, now: datetime) -> str:
-    if job.is_final or not job.usd_per_hour or not job.started_at:
-        return ""
-    hours = max(0.0, (now - job.started_at).total_seconds()) / 3600
-    return f" · {usd(job.usd_per_hour * hours)} so far"
+    so_far = spent_usd(job, now)
+    return f" · {usd(so_far)} so far" if so_far is not None else ""
+
+
+def spent_usd(job: Job, now: datetime) -> float | None:
+    """What a job that runs has cost up to now; None where that is not known, or it does not run."""
+    if job.is_over or not job.usd_per_hour or not job.started_at:
+        return None
+    return job.usd_per_hour * max(0.0, (now - job.started_at).total_seconds()) / 3600
 
 
 def _plan_of(job: Job, intent: Intent | None) -> Plan:

@@ -9,7 +9,7 @@ from datetime import datetime
 from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Notes, Table
 from ipymlops.display.looks import CAUSES, Tone, badge, look_of
 from ipymlops.display.plain import shortened
-from ipymlops.display.sent import TIMES
+from ipymlops.display.sent import TIMES, spent_usd
 from ipymlops.job import EndReason, Job
 from ipymlops.platforms.abilities import Proposal
 from ipymlops.platforms.base import Check
@@ -104,7 +104,6 @@ def _without_empty(columns: tuple[str, ...], rows: tuple[tuple[Cell, ...], ...])
 def _job_row(job: Job, now: datetime) -> tuple[Cell, ...]:
     look = look_of(job.state)
     gpus = f"{job.accelerator_count} {TIMES} {job.accelerator}" if job.accelerator else job.machine_type or ""
-    cost = usd(job.cost_usd) if job.cost_usd else ""
     return (
         Cell(str(job.number), "dim"),
         Cell(badge(job) + _cause(job), look.tone),
@@ -112,12 +111,16 @@ def _job_row(job: Job, now: datetime) -> tuple[Cell, ...]:
         Cell(f"{job.platform} {gpus}".strip()),
         Cell(age(job.created_at, now), "dim"),
         Cell(_took(job, now)),
-        Cell(cost),
+        Cell(_cost(job, now)),
         Cell(_last_values(job)),
     )
 
 
 def _cause(job: Job) -> str:
+    return _why(job) + (" (deleted there)" if job.is_deleted else "")
+
+
+def _why(job: Job) -> str:
     if job.end_reason in (None, EndReason.USER):
         return ""
     if job.end_reason == EndReason.EXIT_CODE:
@@ -131,6 +134,13 @@ def _took(job: Job, now: datetime) -> str:
     if job.started_at is None or job.is_final:
         return ""
     return f"{duration((now - job.started_at).total_seconds())}…"
+
+
+def _cost(job: Job, now: datetime) -> str:
+    if job.cost_usd:
+        return usd(job.cost_usd)
+    so_far = spent_usd(job, now)
+    return f"{usd(so_far)}…" if so_far else ""
 
 
 def _last_values(job: Job) -> str:

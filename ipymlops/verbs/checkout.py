@@ -53,11 +53,10 @@ def code_of(job: Job, context: Context) -> Snapshot:
 
     intent = context.store.intent(job.id)
     if intent is None or intent.code is None:
-        raise SourceProblem(
-            f"{called(job)} has no code of yours",
-            why="it runs an image as built, or others started it",
-            fix=f"ipymlops show {job.number}",
+        why = (
+            "it runs an image as built" if intent else "it was not sent from here: only its platform knows what it runs"
         )
+        raise SourceProblem(f"{called(job)} has no code of yours", why=why, fix=f"ipymlops show {job.number}")
     code = intent.code
     if not is_kept(code):
         what = f"the code of {called(job)} is no longer here"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ipymlops.context import Context
-from ipymlops.errors import UsageProblem
+from ipymlops.errors import UnknownJob, UsageProblem
 from ipymlops.job import Job
 
 JOB = "number, last, id, name or a part of it"
@@ -25,4 +25,18 @@ def jobs_of(verb: str, words: Sequence[str], context: Context) -> list[Job]:
 
 
 def job_of(word: str, context: Context) -> Job:
+    """The word's job; where none has that name, it may be one of the account that is not listed yet."""
+    try:
+        return context.store.resolve(word)
+    except UnknownJob as unknown:
+        if not _may_be_listed(word, unknown):
+            raise
+    from ipymlops.control.listing import refresh_list
+
+    refresh_list(context)
     return context.store.resolve(word)
+
+
+def _may_be_listed(word: str, unknown: UnknownJob) -> bool:
+    is_ambiguous = unknown.meant.isdigit()
+    return bool(word) and word != "last" and not word.isdigit() and not is_ambiguous

@@ -33,11 +33,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: JobsOptions, context: Context) -> JobList:
+    from ipymlops.control.listing import refresh_list
     from ipymlops.control.watch import refresh
 
     asked = query(options.words, context)
-    report = refresh(context)
-    return JobList(tuple(context.store.find(asked)), report.errors, context.clock.now(), options.words)
+    meant = {*asked.platforms, context.config.get("platform") or ""}
+    troubles = [*refresh_list(context, asked=meant, only=asked.platforms).errors, *refresh(context).errors]
+    errors = {one["platform"]: one for one in troubles}  # one of each platform is enough
+    return JobList(tuple(context.store.find(asked)), tuple(errors.values()), context.clock.now(), options.words)
 
 
 def query(words: Sequence[str], context: Context) -> JobQuery:

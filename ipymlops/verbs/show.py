@@ -6,6 +6,9 @@ from argparse import SUPPRESS, ArgumentParser
 from dataclasses import dataclass
 
 from ipymlops.context import Context
+from ipymlops.errors import IpymlopsError
+from ipymlops.job import Job
+from ipymlops.spec import Plan
 from ipymlops.verbs.chosen import JOB, jobs_of
 from ipymlops.verbs.results import JobDetails
 from ipymlops.verbs.verb import VerbOptions
@@ -35,4 +38,19 @@ def run(options: ShowOptions, context: Context) -> JobDetails:
     [job] = jobs_of("show", [options.job] if options.job else [], context)
     job = refreshed(context, job)
     at = None if job.is_over else last_output_at(context, job)  # only what lives can be quiet
-    return JobDetails(job, context.store.intent(job.id), at)
+    intent = context.store.intent(job.id)
+    return JobDetails(job, intent, at, None if intent else _read_back(context, job))
+
+
+def _read_back(context: Context, job: Job) -> Plan | None:
+    """What runs there, where the platform can tell; of what it cannot, a note says so."""
+    from ipymlops.platforms.abilities import Lists
+
+    if job.ref is None or job.is_deleted:
+        return None
+    try:
+        platform = context.platforms[job.platform]
+        return platform.plan_of(job.ref) if isinstance(platform, Lists) else None
+    except IpymlopsError as problem:
+        context.screen.note(f"{problem.what}; this is what was last known")
+        return None
