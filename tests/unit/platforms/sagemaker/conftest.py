@@ -7,6 +7,7 @@ import pytest
 
 from ipymlops.platforms.sagemaker.aws import Aws
 from tests.servers.sagemaker_api import SageMakerApi, sagemaker_api
+from tests.unit.platforms.sagemaker.sending import Sender
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,8 @@ def api(aws_server: SageMakerApi) -> SageMakerApi:
 def aws(api: SageMakerApi, home: Path) -> Aws:
     """A caller who is signed in, with every setting."""
     return Aws(home, api.settings, api.env)
+
+
+@pytest.fixture
+def sender(api: SageMakerApi, home: Path) -> Sender:
+    return Sender(api, home)

@@ -1,0 +1,145 @@
+"""What is wrong with a job is told before anything is sent, once, with the value, the limit and what mends it."""
+
+import pytest
+
+from ipymlops.errors import IpymlopsError, PlatformProblem, UsageProblem
+from ipymlops.platforms.base import PlatformContext
+from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
+from ipymlops.spec import JobSpec
+
+
+def refusal(sender, **fields):
+    """The error of a plan or of what comes before a submit; nothing may be sent by then."""
+    platform, spec = sender.platform(), JobSpec(**{"script": "train.py"} | fields)
+    with pytest.raises(IpymlopsError) as problem:
+        platform.preflight(spec, platform.plan(spec))
+    assert sender.names == []
+    assert not [call for call in sender.api.calls if call.action in ("PutObject", "CreateTrainingJob", "CreateSecret")]
+    assert problem.value.why or problem.value.fix
+    return str(problem.value)
+
+
+def as_built(**fields):
+    return {"script": None, "no_code": True, "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/python:1", **fields}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"machine_type": "ml.g6.xlarg"}, "did you mean ml.g6.xlarge"),
+        ({"machine_type": "ml.m5.large", "gpu": "a100"}, "does not have --gpu a100"),
+        ({"max_runtime_s": 29 * 86400}, "28 days"),
+        ({"keep_warm_s": 7 * 3600}, "6 hours"),
+        ({"keep_warm_s": 60, "spot": True}, "exclude each other"),
+        ({"settings": (("volume_gib", "0"),)}, "1 to 16384"),
+        ({"settings": (("subnets", "subnet-1"),)}, "security_groups"),
+        ({"data": (("x", "efs://fs-0123456789abcdef0/a"),)}, "security_groups"),
+        ({"data": (("x", "s3://b/f?mode=fastfile"),)}, "ends with a slash"),
+        ({"data": (("x", "s3://b/f/?mode=pipe"),)}, "no mode 'pipe'"),
+        ({"data": tuple((f"d{n}", "s3://b/f/") for n in range(18))}, "at most 20 channels"),
+        ({"data": (("x", "gs://b/f/"),)}, "s3://"),
+        ({"secrets": (("T", "secretsmanager:"),)}, "names no secret"),
+        (as_built(argv=("x",) * 101), "takes 100"),
+        (as_built(argv=("x" * 257,)), "257 characters"),
+        (as_built(argv=("",)), "0 characters"),
+        (as_built(argv=("a\nb",)), "newline"),
+        (as_built(env=(("A", "x" * 513),)), "513 characters"),
+        (as_built(env=(("A-B", "x"),)), "A-B"),
+        (as_built(secrets=(("T", "secretsmanager:x"),)), "--secret"),
+        (as_built(script="train.py"), "train.py"),
+        (as_built(metrics=(("m", "x" * 501),)), "expression 500"),
+    ],
+)
+def test_what_sagemaker_cannot_carry_is_refused_with_its_limit(sender, fields, words):
+    assert words in refusal(sender, **fields)
+
+
+def test_an_image_that_is_not_there_is_told_before_anything_is_sent(sender, api):
+    assert "no image" in refusal(sender, image=api.uri("python:none"))
+    assert "elsewhere" in refusal(sender, image=api.uri("python:1", "eu-central-1"))
+    assert "python:3.12" in refusal(sender, image="python:3.12")
+
+
+def test_data_is_looked_at(sender, api):
+    s3 = api.client("s3")
+    for key in ("train/a.csv", "train-old/a.csv", "one.csv", "one.csv.bak", "single.csv"):
+        s3.put_object(Bucket=api.bucket, Key=key, Body=b"x")
+    s3.create_bucket(Bucket="somewhere-else-1", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    at = f"s3://{api.bucket}"
+    assert "is not there" in refusal(sender, data=(("x", f"{at}/nothing/"),))
+    assert f"--data x={at}/train/" in refusal(sender, data=(("x", f"{at}/train"),))
+    assert "one.csv.bak too" in refusal(sender, data=(("x", f"{at}/one.csv"),))
+    assert "no bucket" in refusal(sender, data=(("x", "s3://no-such-bucket-anywhere/x/"),))
+    for good in (f"{at}/train/", f"{at}/single.csv", f"{at}/train/?mode=fastfile"):
+        platform, spec = sender.platform(), JobSpec("train.py", data=(("x", good),))
+        platform.preflight(spec, platform.plan(spec))
+
+
+@pytest.mark.parametrize("setting", ["foreign_bucket", "other_bucket"])
+def test_a_bucket_of_somebody_else_or_elsewhere_is_refused(sender, api, setting):
+    words = refusal(sender, settings=(("bucket", getattr(api, setting)),))
+    assert "somebody else" in words or "eu-central-1" in words
+
+
+def test_without_settings_there_is_a_plan_and_no_submit(home, api):
+    platform = SageMakerPlatform(PlatformContext(home, {"region": "us-east-1"}, {"AWS_ENDPOINT_URL": api.url}))
+    spec = JobSpec("train.py", gpu="a100")
+    plan = platform.plan(spec)
+    assert (plan.machine_type, plan.accelerator_count, plan.asked_count) == ("ml.p4d.24xlarge", 8, 1)
+    assert any("ipymlops setup sagemaker" in note for note in plan.notes)
+    assert plan.request["CreateTrainingJob"]["RoleArn"] is None
+    with pytest.raises(PlatformProblem):
+        platform.preflight(spec, plan)
+    signed_in = SageMakerPlatform(PlatformContext(home, {"region": "us-east-1"}, api.env))
+    with pytest.raises(UsageProblem, match="role and bucket is not set"):
+        signed_in.preflight(spec, plan)
+
+
+def test_no_region_is_one_clear_error(home, api):
+    env = {name: value for name, value in api.env.items() if name != "AWS_DEFAULT_REGION"}
+    settings = {name: value for name, value in api.settings.items() if name != "region"}
+    platform = SageMakerPlatform(PlatformContext(home, settings, env))
+    spec = JobSpec("train.py")
+    plan = platform.plan(spec)
+    assert any("region" in note for note in plan.notes)
+    with pytest.raises(UsageProblem, match="no AWS region"):
+        platform.preflight(spec, plan)
+
+
+def test_options_reach_the_request(sender):
+    settings = (
+        *(("subnets", "subnet-1,subnet-2"), ("security_groups", "sg-1"), ("volume_gib", "200")),
+        ("kms_key", "arn:aws:kms:us-east-1:123456789012:key/k"),
+    )
+    spec = JobSpec("train.py", machine_type="ml.m5.large", spot=True, max_runtime_s=3600, settings=settings)
+    request = sender.platform().plan(spec).request["CreateTrainingJob"]
+    assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600 + 86400}
+    assert request["EnableManagedSpotTraining"] is True
+    assert request["VpcConfig"] == {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+    assert request["ResourceConfig"]["VolumeSizeInGB"] == 200
+    assert request["ResourceConfig"]["VolumeKmsKeyId"] == request["OutputDataConfig"]["KmsKeyId"] == settings[3][1]
+    warm = sender.platform().plan(JobSpec("train.py", keep_warm_s=1200)).request["CreateTrainingJob"]
+    assert warm["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 1200
+    built = sender.platform().plan(JobSpec(**as_built(argv=("--lr", "1"), metrics=(("loss", "l=(.*)"),)))).request
+    assert built["CreateTrainingJob"]["AlgorithmSpecification"]["ContainerArguments"] == ["--lr", "1"]
+    assert built["CreateTrainingJob"]["AlgorithmSpecification"]["MetricDefinitions"] == [
+        {"Name": "loss", "Regex": "l=(.*)"}
+    ]
+    assert "InputDataConfig" not in built["CreateTrainingJob"]
+
+
+def test_file_systems_and_streamed_folders_are_channels(sender):
+    network = (("subnets", "subnet-1"), ("security_groups", "sg-1"))
+    data = (
+        ("in/train", "s3://b/f/?mode=fastfile"),
+        ("shared", "fsx://fs-0123456789abcdef0/x?mode=rw"),
+        ("ipymlops", "s3://b/one.csv"),
+    )
+    plan = sender.platform().plan(JobSpec("train.py", settings=network, data=data))
+    *_, fast, shared, one = plan.request["CreateTrainingJob"]["InputDataConfig"]
+    assert fast["InputMode"] == "FastFile"
+    source = shared["DataSource"]["FileSystemDataSource"]
+    assert (source["FileSystemType"], source["FileSystemAccessMode"]) == ("FSxLustre", "rw")
+    [told] = [one for key, one in plan.request["objects"].items() if key.endswith("config.json")]
+    assert told["data"]["ipymlops"] == f"/opt/ml/input/data/{one['ChannelName']}/one.csv"
+    assert one["ChannelName"] != "ipymlops"
