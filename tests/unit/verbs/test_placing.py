@@ -11,6 +11,7 @@ from ipymlops.testing.fake_platform import FakePlatform
 from ipymlops.verbs.placing import place_of
 from ipymlops.verbs.request import parse
 from ipymlops.verbs.train import run
+from tests.servers.sagemaker_api import sagemaker_api
 
 SPEC = JobSpec("train.py")
 
@@ -125,3 +126,30 @@ def test_the_usual_cap_is_a_setting(context, home, again):
     write_user(home, {"max_runtime": "soon"})
     with pytest.raises(UsageProblem, match="max_runtime"):
         plan(again(), "train.py")
+
+
+@pytest.fixture
+def signed_in(home, again, monkeypatch):
+    """A context on an account of the tests' AWS, with every setting of SageMaker."""
+    with sagemaker_api() as api:
+        for name, value in api.env.items():
+            monkeypatch.setenv(name, value)
+        write_user(home, {f"sagemaker.{name}": value for name, value in api.settings.items()})
+        yield again()
+
+
+def test_a_machine_that_rents_more_than_was_asked_for_is_among_the_choices_as_it_is(signed_in):
+    with pytest.raises(UsageProblem) as raised:
+        run(parse(["train", "--gpu", "a100", "train.py"]).options, signed_in)
+    there = "fake (fake.large, $3.60 an hour), sagemaker (ml.p4d.24xlarge with 8 a100, $25.25 an hour)"
+    assert raised.value.why == f"there are {there}"
+    assert raised.value.edit.value == "fake"
+
+
+def test_the_one_platform_that_rents_the_gpu_gets_the_job_and_the_plan_names_single_gpus(signed_in, monkeypatch):
+    monkeypatch.setattr(FakePlatform, "has_gpu", lambda _self, _gpu: False)
+    found = plan(signed_in, "--gpu", "a100", "train.py")
+    assert (found.platform, found.machine_type, found.asked_count) == ("sagemaker", "ml.p4d.24xlarge", 1)
+    assert any("it rents alone: --gpu l40s (ml.g6e.xlarge" in note for note in found.notes)
+    with pytest.raises(UsageProblem, match="no platform has k80"):
+        plan(signed_in, "--gpu", "k80", "train.py")

@@ -85,6 +85,11 @@ def test_where_the_list_has_no_price_the_table_s_own_region_is_told_as_it_stands
     assert asked() == first
 
 
+def test_rows_at_nothing_alone_are_no_price(aws, monkeypatch):
+    monkeypatch.setitem(listed.USD_PER_HOUR, "ml.g5.xlarge", 0.0)
+    assert price_of(aws, G5) == (G5, "")
+
+
 def test_another_region_has_its_own_price(elsewhere, asked):
     found, note = price_of(elsewhere("eu-central-1"), G5)
     assert (found.usd_per_hour, found.region, note) == (pytest.approx(1.76), "eu-central-1", "")
