@@ -68,7 +68,11 @@ _EMPTY = JobSpec(script=None)
 def _refused(flag: str, field: str, name: str, spec: JobSpec, context: Context) -> WrongLine:
     able = [other for other in context.platforms if other != name and _has(other, field, context)]
     edit: Edit = Put("--on", able[0]) if able and not (spec.gpu and able[0] == HERE) else Drop(flag)
-    why = f"{', '.join(able)} has it" if able else "no platform that is installed has it"
+    why = (
+        f"{', '.join(able)} {'has' if len(able) == 1 else 'have'} it"
+        if able
+        else "no platform that is installed has it"
+    )
     return WrongLine(f"{flag} is not available on {name}; nothing was sent", why=why, edit=edit)
 
 

@@ -20,21 +20,22 @@ from ipymlops.platforms.here import PlatformHere
 from ipymlops.platforms.local.platform import LocalPlatform
 from ipymlops.platforms.processes import is_locked
 from ipymlops.platforms.registry import Platforms
+from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
 from ipymlops.spec import JobSpec, PlatformRef
 from ipymlops.testing.job_runner import JobRunner, eventually
 from ipymlops.testing.platform_basics import RAN_ONCE, SECRET, WAITS
 from ipymlops.testing.platform_contract import PlatformContract
 
 
-def test_both_are_found_by_their_entry_points() -> None:
+def test_all_are_found_by_their_entry_points() -> None:
     platforms = Platforms(lambda _: PlatformContext(Path("/nowhere"), {}, {}))
-    assert {platforms.kind(name) for name in ("local", "docker")} == {LocalPlatform, DockerPlatform}
+    assert [platforms.kind(name) for name in platforms] == [DockerPlatform, LocalPlatform, SageMakerPlatform]
 
 
-@pytest.mark.parametrize("name", ["local", "docker"])
+@pytest.mark.parametrize("name", ["local", "docker", "sagemaker"])
 def test_its_settings_are_in_the_table_of_all_settings(name: str) -> None:
     kind = Platforms(lambda _: PlatformContext(Path("/nowhere"), {}, {})).kind(name)
-    assert issubclass(kind, PlatformHere)
+    assert issubclass(kind, PlatformHere | SageMakerPlatform)
     assert {f"{name}.{key}" for key in kind.settings} == {one.key for one in SETTINGS if one.platform == name}
 
 

@@ -79,7 +79,7 @@ AWS_KEY = "AKIA" + "Q3EGRIPQX7NZXYAB"
 
 BAD = {
     "unknown verb": Bad(["trian", "train.py"], ["'trian'", "did you mean train?"], "ipymlops train train.py"),
-    "verb of another version": Bad(["gpus"], ["'gpus'", "there are train, jobs"], "ipymlops help"),
+    "verb of another version": Bad(["images"], ["'images'", "there are train, jobs"], "ipymlops help"),
     "unknown flag": Bad(train("--nam", "a", "train.py"), ["--nam", "--name"], "ipymlops train --name a train.py"),
     "unknown flag with a value": Bad(
         train("--lable=a=b", "train.py"), ["--lable"], "ipymlops train --label=a=b train.py"
@@ -128,7 +128,10 @@ BAD = {
     "a metric without a group": Bad(train("--metric", "loss=x", "train.py"), ["loss", "0 groups"]),
     "a metric twice": Bad(train("--metric", "a=(x)", "--metric", "a=(y)", "train.py"), ["a is given twice", "(x)"]),
     "an unknown GPU": Bad(train("--gpu", "a1000", "train.py"), ["'a1000'", "a100"], is_runnable=False),
-    "a GPU that nobody has": Bad(train("--gpu", "h200", "train.py"), ["h200"], "ipymlops doctor", exit_code=2),
+    "a GPU that nobody has": Bad(train("--gpu", "mi300x", "train.py"), ["mi300x"], "ipymlops doctor", exit_code=2),
+    "a GPU that is rented where nobody is signed in": Bad(
+        train("--gpu", "h200", "train.py"), ["not signed in to AWS"], is_runnable=False, exit_code=4
+    ),
     "a number as name": Bad(train("--name", "12", "train.py"), ["--name", "'12'", "number"]),
     "a name of two lines": Bad(train("--name", "a\nb", "train.py"), ["--name", r"'a\nb'"]),
     "a very long name": Bad(train("--name", "x" * 500, "train.py"), ["500", "120"]),
@@ -136,15 +139,30 @@ BAD = {
         train("--on", "lokal", "train.py"), ["'lokal'", "'local'"], "ipymlops train --on local train.py"
     ),
     "a platform of another version": Bad(
-        train("--on", "sagemaker", "train.py"), ["'sagemaker'", "docker, local"], is_runnable=False
+        train("--on", "vertex", "train.py"), ["'vertex'", "docker, local, sagemaker"], is_runnable=False
     ),
-    "spot here": Bad(train("--spot", "train.py"), ["--spot", "local"], "ipymlops train train.py"),
-    "a machine here": Bad(train("--machine", "m5", "train.py"), ["--machine", "local"], "ipymlops train train.py"),
+    "spot here": Bad(
+        train("--spot", "train.py"),
+        ["--spot", "sagemaker has it"],
+        "ipymlops train --on sagemaker --spot train.py",
+        is_runnable=False,
+    ),
+    "a machine here": Bad(
+        train("--machine", "m5", "train.py"),
+        ["--machine", "local"],
+        "ipymlops train --on sagemaker --machine m5 train.py",
+        is_runnable=False,
+    ),
     "bake here": Bad(train("--bake", "train.py"), ["--bake", "local"], "ipymlops train train.py"),
-    "keep warm here": Bad(train("--keep-warm", "20m", "train.py"), ["--keep-warm"], "ipymlops train train.py"),
+    "keep warm here": Bad(
+        train("--keep-warm", "20m", "train.py"),
+        ["--keep-warm"],
+        "ipymlops train --on sagemaker --keep-warm 20m train.py",
+        is_runnable=False,
+    ),
     "an image here": Bad(
         train("--image", "i", "train.py"),
-        ["--image", "docker has it"],
+        ["--image", "docker, sagemaker have it"],
         "ipymlops train --on docker --image i train.py",
         is_runnable=False,
     ),

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from ipymlops.config.known import SETTINGS
 from ipymlops.errors import PlatformProblem, UsageProblem
-from ipymlops.platforms.honoured import refuse_impossible_words, refuse_unhonoured, refuse_unknown_settings
+from ipymlops.platforms.honoured import refuse_impossible_words
 from ipymlops.platforms.sagemaker import secrets
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.bootstrap import bootstrap_sha256
@@ -24,7 +23,6 @@ from ipymlops.platforms.sagemaker.refusals import refuse_impossible
 from ipymlops.platforms.sagemaker.request import Asked, Sent, shown
 from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobSpec, Plan
 
-NAMES = tuple(one.name for one in SETTINGS if one.platform == "sagemaker")
 _ROLE = re.compile(r"arn:[a-z-]+:iam::(?P<account>\d{12}):role/.+")
 SETUP = "ipymlops setup sagemaker"
 LONG_WARM_S = 3600
@@ -54,9 +52,9 @@ def needed(aws: Aws) -> Needed:
     return Needed(aws.region, role, bucket, found["account"])
 
 
-def planned(aws: Aws, spec: JobSpec, options: frozenset[str]) -> Plan:
+def planned(aws: Aws, spec: JobSpec) -> Plan:
     """What would be sent, as far as settings and tables tell; asks nobody but, once a week, the price list."""
-    _refuse(aws, spec, options)
+    _refuse(aws, spec)
     aws = aws.having(spec.settings)
     chosen = choose(aws, spec)
     image, image_note = image_of(aws, spec, chosen.machine)
@@ -102,9 +100,7 @@ def preflight(aws: Aws, spec: JobSpec, plan: Plan) -> None:
             done.result()
 
 
-def _refuse(aws: Aws, spec: JobSpec, options: frozenset[str]) -> None:
-    refuse_unhonoured("sagemaker", options, spec)
-    refuse_unknown_settings("sagemaker", NAMES, dict(spec.settings))
+def _refuse(aws: Aws, spec: JobSpec) -> None:
     refuse_impossible_words(spec)
     refuse_impossible(spec, {**aws.settings, **dict(spec.settings)})
     data_of(spec.data, {**aws.settings, **dict(spec.settings)})

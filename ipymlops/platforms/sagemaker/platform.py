@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from ipymlops.hardware.machines import Machine
 from ipymlops.job import Artifact, JobStatus, LogPage
 from ipymlops.platforms.abilities import Listing, Lists, Proposal, Rents, SetsUp
 from ipymlops.platforms.base import Check, Platform, PlatformContext
+from ipymlops.platforms.honoured import refuse_unhonoured, refuse_unknown_settings
 from ipymlops.platforms.sagemaker.reference import read_reference
 from ipymlops.spec import CodeArchive, JobId, JobSpec, Plan, PlatformRef
 
@@ -22,24 +24,9 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
 
     name: ClassVar[str] = "sagemaker"
     title: ClassVar[str] = "Amazon SageMaker AI"
-    options: ClassVar[frozenset[str]] = frozenset(
-        {
-            *(
-                "gpu",
-                "machine_type",
-                "nodes",
-                "image",
-                "no_code",
-                "name",
-                "labels",
-                "data",
-                "env",
-                "secrets",
-                "metrics",
-            ),
-            *("spot", "keep_warm_s", "max_runtime_s", "max_cost_usd", "settings", "imports"),
-            *("script", "argv", "workdir"),
-        }
+    options: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(JobSpec)) - {"bake", "python"}
+    settings: ClassVar[tuple[str, ...]] = (
+        *("region", "regions", "role", "bucket", "image", "volume_gib", "subnets", "security_groups", "kms_key"),
     )
 
     def __init__(self, context: PlatformContext) -> None:
@@ -60,7 +47,9 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
     def plan(self, spec: JobSpec) -> Plan:
         from ipymlops.platforms.sagemaker.planning import planned
 
-        return planned(self.aws, spec, self.options)
+        refuse_unhonoured(self.name, self.options, spec)
+        refuse_unknown_settings(self.name, self.settings, dict(spec.settings))
+        return planned(self.aws, spec)
 
     def preflight(self, spec: JobSpec, plan: Plan) -> None:
         from ipymlops.platforms.sagemaker.planning import preflight

@@ -15,7 +15,7 @@ def platforms(home):
 
 
 def test_a_platform_that_is_installed_while_a_kernel_runs_is_found_by_the_next_line(platforms, tmp_path, monkeypatch):
-    assert list(platforms()) == ["docker", "local"]
+    assert list(platforms()) == ["docker", "local", "sagemaker"]
     monkeypatch.syspath_prepend(install_fake(tmp_path))
     assert list(platforms()) == ["docker", "fake", "local"]
     assert platforms().kind("fake").name == "fake"
@@ -24,4 +24,7 @@ def test_a_platform_that_is_installed_while_a_kernel_runs_is_found_by_the_next_l
 def test_an_unknown_one_is_refused_with_the_nearest(platforms):
     with pytest.raises(UsageProblem, match="no platform is called 'dokcer'") as caught:
         platforms()["dokcer"]
-    assert (caught.value.why, caught.value.fix) == ("did you mean 'docker'? there are: docker, local", "--on docker")
+    assert (caught.value.why, caught.value.fix) == (
+        "did you mean 'docker'? there are: docker, local, sagemaker",
+        "--on docker",
+    )
