@@ -1,6 +1,6 @@
 """The lister: brings in the rest of an account's list, where a line has waited long enough.
 
-`python -m ipymlops.control.lister HOME PLATFORM FOLDER LOCK`
+`python -m ipymlops.control.lister HOME PLATFORM FOLDER [LOCK]`
 """
 
 from __future__ import annotations
@@ -17,19 +17,23 @@ from ipymlops.control.poller import Pace
 from ipymlops.errors import Unreachable
 from ipymlops.opening import NoScreen, open_context
 
+PATIENCE_S = 120.0
+"""Whoever sent us without the lock may still be in the middle of a page."""
 AGAIN_S = (2.0, 60.0)
 MOST_FAILURES = 10
 """So often in a row there was no answer; whoever lists next goes on from there."""
 
 
 def main(words: Sequence[str]) -> int:
-    """Words: the home, the platform, the folder whose settings hold, and the descriptor of the lock that we have."""
+    """Words: the home, the platform, the folder whose settings hold, and the descriptor of the lock if we have it."""
     home, platform, folder = Path(words[0]), words[1], Path(words[2])
-    with FileLock.inherited(lock_of(home, platform).path, int(words[3])):
-        cwd = folder if folder.is_dir() else home
-        context = open_context(cwd, os.environ, sys.executable, NoScreen(), home=home)
-        bring_all(context, platform)
-        context.store.close()
+    ours = lock_of(home, platform)
+    with FileLock.inherited(ours.path, int(words[3])) if words[3:] else ours as lock:
+        if lock.take(patience_s=PATIENCE_S):
+            cwd = folder if folder.is_dir() else home
+            context = open_context(cwd, os.environ, sys.executable, NoScreen(), home=home)
+            bring_all(context, platform)
+            context.store.close()
     return 0
 
 

@@ -28,6 +28,8 @@ from ipymlops.store.base import JobQuery
 
 INLINE_S = 2.0
 """So long a line waits for pages; a detached process takes the rest."""
+PAGE_S = 1.0
+"""A page is not begun where less time is left."""
 FRESH_S = 5.0
 """A list so young is not asked for again."""
 EVERY_S = (60.0, 60.0)
@@ -170,13 +172,18 @@ class _Run:
         self._context, self._platform = context, platform
         self._until = None if wait_s is None else time.monotonic() + wait_s
         self._problem: Exception | None = None
+        self._is_left = False
         self._thread = threading.Thread(target=self.bring, name=f"ipymlops-listing-{platform}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def wait(self) -> None:
+        """Wait as long as was agreed; who is then in the middle of a page may die with us, so somebody else goes on."""
         self._thread.join(max(0.0, (self._until or 0.0) - time.monotonic()))
+        if self._thread.is_alive():
+            self._is_left = True
+            send_lister(self._context, self._platform)
 
     def bring(self) -> None:
         try:
@@ -194,8 +201,8 @@ class _Run:
         with lock_of(self._context.home, self._platform) as lock:
             if not lock.take() or self._is_fresh():
                 return
-            while bring_page(self._context, self._platform):
-                if self._until is not None and time.monotonic() >= self._until:
+            while bring_page(self._context, self._platform) and not self._is_left:
+                if self._until is not None and time.monotonic() + PAGE_S >= self._until:
                     send_lister(self._context, self._platform, lock)
                     return
 
@@ -213,22 +220,24 @@ class _Run:
         yield {"platform": self._platform, "what": what, "why": why, "fix": "ipymlops jobs"}
 
 
-def send_lister(context: Context, platform: str, lock: FileLock) -> None:
-    """Leave the rest to a detached process, which has the lock from its first moment and our environment."""
+def send_lister(context: Context, platform: str, lock: FileLock | None = None) -> None:
+    """Leave the rest to a detached process with our environment; it has the lock from its first moment, or waits."""
     log = _file(context.home, platform, "log")
     words = [sys.executable, "-m", "ipymlops.control.lister", str(context.home), platform, str(context.cwd)]
+    descriptors = (lock.descriptor,) if lock else ()
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*words, str(lock.descriptor)],
+            [*words, *map(str, descriptors)],
             cwd=log.parent,  # ours: `-m` looks for modules in the current folder, where a user's json.py may lie
             env=dict(context.env),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
-            pass_fds=(lock.descriptor,),
+            pass_fds=descriptors,
             start_new_session=True,
         )
-    lock.hand_over()
+    if lock:
+        lock.hand_over()
     threading.Thread(target=process.wait, name=f"ipymlops-lister-{platform}", daemon=True).start()  # leaves no zombie
 
 

@@ -33,8 +33,13 @@ def job_of(word: str, context: Context) -> Job:
             raise
     from ipymlops.control.listing import refresh_list
 
-    refresh_list(context)
-    return context.store.resolve(word)
+    report = refresh_list(context)
+    try:
+        return context.store.resolve(word)
+    except UnknownJob as unknown:
+        for one in report.errors:
+            unknown.why += f"; {one['platform']}: {one['what']}, {one['why']}"
+        raise
 
 
 def _may_be_listed(word: str, unknown: UnknownJob) -> bool:
