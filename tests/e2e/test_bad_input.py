@@ -128,7 +128,7 @@ BAD = {
     "a metric without a group": Bad(train("--metric", "loss=x", "train.py"), ["loss", "0 groups"]),
     "a metric twice": Bad(train("--metric", "a=(x)", "--metric", "a=(y)", "train.py"), ["a is given twice", "(x)"]),
     "an unknown GPU": Bad(train("--gpu", "a1000", "train.py"), ["'a1000'", "a100"], is_runnable=False),
-    "a GPU that nobody has": Bad(train("--gpu", "mi300x", "train.py"), ["mi300x"], "ipymlops doctor", exit_code=2),
+    "a GPU that nobody has": Bad(train("--gpu", "mi300x", "train.py"), ["mi300x"], "ipymlops gpus", exit_code=2),
     "a GPU that is rented where nobody is signed in": Bad(
         train("--gpu", "h200", "train.py"), ["not signed in to AWS"], is_runnable=False, exit_code=4
     ),

@@ -17,7 +17,7 @@ def platforms(home):
 def test_a_platform_that_is_installed_while_a_kernel_runs_is_found_by_the_next_line(platforms, tmp_path, monkeypatch):
     assert list(platforms()) == ["docker", "local", "sagemaker"]
     monkeypatch.syspath_prepend(install_fake(tmp_path))
-    assert list(platforms()) == ["docker", "fake", "local"]
+    assert list(platforms()) == ["docker", "fake", "local", "sagemaker"]
     assert platforms().kind("fake").name == "fake"
 
 
