@@ -63,8 +63,8 @@ class Asking:
         self._priced = aws.having([("region", region)])
         self._failing = f"the training jobs of {region} cannot be listed"
 
-    def search(self, walk: Walk, order: str, since: Bound | None = None, *, size: int = PAGE) -> Page | None:
-        """A page of Search, the newest by `order` first; None where it is not allowed."""
+    def search(self, walk: Walk, order: str, since: Bound | None = None, *, size: int = 0) -> Page | None:
+        """A page of Search, the newest by `order` first; None where it is not allowed. `size` 0: a whole page."""
 
         def request(walk: Walk) -> dict[str, Any]:
             before = None if walk.before_s is None else ("CreationTime", "LessThanOrEqualTo", walk.before_s)
@@ -72,7 +72,7 @@ class Asking:
                 {"Name": name, "Operator": operator, "Value": _iso(value)}
                 for name, operator, value in filter(None, (since, before))
             ]
-            told = {"Resource": "TrainingJob", "MaxResults": size, "SortBy": order, "SortOrder": "Descending"}
+            told = {"Resource": "TrainingJob", "MaxResults": size or PAGE, "SortBy": order, "SortOrder": "Descending"}
             return {**told, "SearchExpression": {"Filters": filters}} if filters else told
 
         with answers(self._failing):
