@@ -67,7 +67,8 @@ def jobs(word: str, context: Context) -> Iterator[tuple[str, str]]:
     from ipymlops.units import age
 
     now = context.clock.now()
-    found = context.store.find(JobQuery(words=(word,) if word and not word.isdigit() else ()), limit=JOBS)
+    is_name = bool(word) and not word.isdigit()
+    found = context.store.find(JobQuery(words=(word,) if is_name else (), only_ours=not is_name), limit=JOBS)
     for last in _last(context) if "last".startswith(word) else ():
         yield "last", f"{shortened(last.name, 24)} · {last.state.value}"
     for job in found:

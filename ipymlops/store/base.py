@@ -20,6 +20,7 @@ class JobQuery:
             user, platform, machine, state, error).
         states, platforms: Any of these; empty means all.
         since, until: Bounds of `created_at`.
+        only_ours: Not what another tool or machine started.
     """
 
     words: tuple[str, ...] = ()
@@ -27,6 +28,7 @@ class JobQuery:
     platforms: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    only_ours: bool = False
 
 
 class Store(ABC):

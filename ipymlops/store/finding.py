@@ -75,6 +75,8 @@ def _parts_of(query: JobQuery) -> _Parts:
         if wanted:
             conditions.append(f"jobs.{column} IN ({', '.join('?' * len(wanted))})")
             values += wanted
+    if query.only_ours:
+        conditions.append("jobs.is_ours = 1")
     for sign, moment in ((">=", query.since), ("<=", query.until)):
         if moment is not None:
             conditions.append(f"jobs.created_at {sign} ?")

@@ -36,7 +36,8 @@ def matches(query: JobQuery, job: Job) -> bool:
     )
     in_state = not query.states or job.state in query.states
     in_platform = not query.platforms or job.platform in query.platforms
-    return in_time and in_state and in_platform and has_words(query.words, job)
+    is_meant = in_time and in_state and in_platform and (job.is_ours or not query.only_ours)
+    return is_meant and has_words(query.words, job)
 
 
 def has_words(words: tuple[str, ...], job: Job) -> bool:

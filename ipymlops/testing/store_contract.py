@@ -167,11 +167,14 @@ class StoreContract:
             JobQuery(since=NOON),
             JobQuery(until=NOON, states=(JobState.QUEUED,)),
             JobQuery(since=NOON + timedelta(microseconds=1), words=("plain",)),
+            JobQuery(only_ours=True),
+            JobQuery(only_ours=True, words=("plain",)),
         ],
         ids=repr,
     )
     def test_find_agrees_with_the_plain_predicate(self, store: Store, query: JobQuery) -> None:
-        jobs = [full_job(), a_job("plain"), a_job("Plain 2", created_at=NOON + timedelta(hours=1)), a_job("💥")]
+        later = NOON + timedelta(hours=1)
+        jobs = [full_job(), a_job("plain"), a_job("Plain 2", created_at=later), a_job("💥"), others_job("plain 3")]
         stored = [store.add(job)[0] for job in jobs]
         expected = [job for job in reversed(stored) if matches(query, job)]
         assert store.find(query) == expected

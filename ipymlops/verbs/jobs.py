@@ -40,7 +40,9 @@ def run(options: JobsOptions, context: Context) -> JobList:
     meant = {*asked.platforms, context.config.get("platform") or ""}
     troubles = [*refresh_list(context, asked=meant, only=asked.platforms).errors, *refresh(context).errors]
     errors = {one["platform"]: one for one in troubles}  # one of each platform is enough
-    return JobList(tuple(context.store.find(asked)), tuple(errors.values()), context.clock.now(), options.words)
+    # others' jobs get their numbers as they are listed: the newest first, page by page
+    jobs = sorted(context.store.find(asked), key=lambda job: (job.created_at, job.number), reverse=True)
+    return JobList(tuple(jobs), tuple(errors.values()), context.clock.now(), options.words)
 
 
 def query(words: Sequence[str], context: Context) -> JobQuery:

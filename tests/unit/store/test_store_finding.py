@@ -27,6 +27,7 @@ JOBS = st.builds(
     branch=st.none() | TEXTS,
     state=st.sampled_from(JobState),
     platform=st.sampled_from(["local", "ray", "x"]),
+    is_ours=st.booleans(),
     created_at=st.integers(0, 3).map(lambda hours: NOON + timedelta(hours=hours)),
 )
 MOMENTS = st.none() | st.integers(0, 3).map(lambda hours: NOON + timedelta(hours=hours))
@@ -37,6 +38,7 @@ QUERIES = st.builds(
     platforms=st.lists(st.sampled_from(["local", "ray", "x", "none"]), max_size=2).map(tuple),
     since=MOMENTS,
     until=MOMENTS,
+    only_ours=st.booleans(),
 )
 LOOSELY = settings(
     deadline=None,
