@@ -271,6 +271,7 @@ def _file(home: Path, platform: str, kind: str) -> Path:
 
 
 def _write(path: Path, progress: Progress) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     half = path.with_name(f"{path.name}.new")
     half.write_text(json.dumps(asdict(progress)))
     half.replace(path)
