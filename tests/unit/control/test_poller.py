@@ -7,6 +7,7 @@ from ipymlops.control import dispatch
 from ipymlops.control.poller import FAR_S, Pace, Poller
 from ipymlops.job import EndReason, JobState
 from ipymlops.testing.fake_platform import FakePlatform
+from ipymlops.testing.sample_jobs import others_job
 
 
 @pytest.fixture
@@ -151,3 +152,41 @@ def test_a_pace_starts_over_when_something_happened(clock):
     assert pace.interval_s == 30
     pace.faster(clock.now())
     assert pace.interval_s == 1
+
+
+@pytest.fixture
+def theirs(context, accepted, world):
+    """A job on the platform that somebody else has started."""
+    world.launch("theirs")
+    job = others_job("theirs", id="xtheirs", platform="fake", ref="theirs", state=JobState.RUNNING)
+    context.store.merge([job])
+    return context.store.get(job.id)
+
+
+def test_jobs_of_others_are_not_asked_about_one_by_one(context, accepted, theirs, asked):
+    Poller(context).round()
+    assert asked == [accepted.ref]
+
+
+def test_a_job_of_others_that_is_waited_for_is_asked_about_whoever_leads(context, accepted, theirs, asked):
+    poller = Poller(context)
+    poller.wanted = (theirs.id, accepted.id)
+    poller.round(is_leading=False)
+    assert asked == [theirs.ref]
+    asked.clear()
+    poller = Poller(context)
+    poller.wanted = (theirs.id, accepted.id)
+    poller.round()
+    assert sorted(asked) == sorted([accepted.ref, theirs.ref])
+
+
+def test_nobody_but_its_owner_ends_a_job_at_its_cap(context, theirs, world, clock):
+    world.tell("theirs", "WORKING", started_at=clock.now().timestamp())
+    context.store.update(theirs.id, lambda job: replace(job, max_runtime_s=3600))
+    poller = Poller(context)
+    poller.wanted = (theirs.id,)
+    for _ in range(5):
+        clock.pass_s(3600)
+        poller.round()
+    assert world.status("theirs")["native"] == "WORKING"
+    assert context.store.get(theirs.id).state is JobState.RUNNING

@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from ipymlops.control.watcher import Watcher
 from ipymlops.errors import FollowInterrupted
 from ipymlops.job import JobState
 from ipymlops.testing.fake_platform import FakePlatform
+from ipymlops.testing.sample_jobs import others_job
 
 LEADER = """
 import sys, pathlib
@@ -191,3 +193,99 @@ def test_a_watcher_can_be_stopped_and_started_again(watcher, accepted, world):
     watcher.show(accepted)
     world.tell(accepted.id, "DONE")
     until(lambda: watcher.seen and watcher.seen[-1].is_final)
+
+
+@pytest.fixture
+def theirs(context, world):
+    """A job on the platform that somebody else has started."""
+    world.launch("theirs")
+    job = others_job("theirs", id="xtheirs", platform="fake", ref="theirs", state=JobState.RUNNING)
+    context.store.merge([job])
+    return context.store.get(job.id)
+
+
+@pytest.mark.parametrize("is_led_by_another", [False, True])
+def test_waiting_for_a_job_of_others_asks_about_it(context, theirs, world, clock, is_led_by_another):
+    clock.then = [lambda: None] * 20 + [lambda: world.tell("theirs", "DONE")]
+    with Watch(context) as other:
+        if is_led_by_another:
+            other.turn()
+            clock.then[10:20] = [other.turn] * 10
+        assert wait(context, [theirs])[0].state is JobState.SUCCEEDED
+
+
+def test_a_refresh_leaves_jobs_of_others_to_the_list_but_for_the_one_that_is_meant(context, theirs, world):
+    world.tell("theirs", "DONE")
+    refresh(context)
+    assert context.store.get(theirs.id).state is JobState.RUNNING
+    assert refreshed(context, theirs).state is JobState.SUCCEEDED
+
+
+@pytest.fixture
+def far(context, intent, monkeypatch):
+    """Ten jobs of ours on a far platform, and each question after one of them."""
+    from ipymlops.control.courier import carry
+    from ipymlops.control.submit import job_of
+
+    monkeypatch.setattr(FakePlatform, "is_here", False)
+    for _ in range(10):
+        carry(context, context.store.add(job_of(context, intent), intent, stem="train")[0].id)
+    asked = []
+    status = FakePlatform.status
+    monkeypatch.setattr(FakePlatform, "status", lambda self, ref: asked.append(ref) or status(self, ref))
+    return asked
+
+
+def test_far_platforms_are_asked_about_several_jobs_at_once(context, far, monkeypatch):
+    together, arrivals = threading.Barrier(8), itertools.count()
+    status = FakePlatform.status
+
+    def meet(self, ref):
+        if next(arrivals) < 8:
+            together.wait(60)
+        return status(self, ref)
+
+    monkeypatch.setattr(FakePlatform, "status", meet)
+    assert refresh(context).errors == ()
+    assert len(far) == 10
+
+
+def test_a_refresh_does_not_ask_what_a_leader_asks_all_the_time(context, far, clock):
+    with Watch(context) as leader:
+        leader.turn()
+        far.clear()
+        refresh(context)
+        assert far == []
+        clock.pass_s(61)  # the leader has been suspended
+        refresh(context)
+        assert len(far) == 10
+    far.clear()
+    refresh(context)
+    assert len(far) == 10
+
+
+def test_what_a_leader_gets_no_answer_from_others_ask_themselves(context, far, world, clock):
+    with Watch(context) as leader:
+        world.misbehave(throttle=1)
+        leader.turn()
+        clock.pass_s(6)
+        world.misbehave(throttle=1)
+        leader.turn()
+        far.clear()
+        refresh(context)
+        assert len(far) == 10
+        for _ in range(20):
+            clock.pass_s(6)
+            leader.turn()
+        far.clear()
+        refresh(context)
+        assert far == []
+
+
+def test_a_leader_of_an_older_version_leaves_no_word_that_could_be_read(context, far):
+    with Watch(context) as leader:
+        leader.turn()
+        (context.home / "watch.lock").write_text("")
+        far.clear()
+        refresh(context)
+        assert len(far) == 10
