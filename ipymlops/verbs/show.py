@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser
 from dataclasses import dataclass
+from datetime import datetime
 
 from ipymlops.context import Context
 from ipymlops.errors import IpymlopsError
@@ -32,14 +33,22 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: ShowOptions, context: Context) -> JobDetails:
-    from ipymlops.control.logs import last_output_at
     from ipymlops.control.watch import refreshed
 
     [job] = jobs_of("show", [options.job] if options.job else [], context)
     job = refreshed(context, job)
-    at = None if job.is_over else last_output_at(context, job)  # only what lives can be quiet
     intent = context.store.intent(job.id)
-    return JobDetails(job, intent, at, None if intent else _read_back(context, job))
+    return JobDetails(job, intent, _last_output_at(context, job), None if intent else _read_back(context, job))
+
+
+def _last_output_at(context: Context, job: Job) -> datetime | None:
+    """Only what lives can be quiet; a platform that does not answer has been named already."""
+    from ipymlops.control.logs import last_output_at
+
+    try:
+        return None if job.is_over else last_output_at(context, job)
+    except IpymlopsError:
+        return None
 
 
 def _read_back(context: Context, job: Job) -> Plan | None:
