@@ -27,17 +27,18 @@ class Rate:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._left: dict[str, tuple[float, float]] = {}
+        self._left: dict[tuple[str, float], tuple[float, float]] = {}
 
     def take(self, region: str, per_second: float | None) -> None:
         """Raise ThrottlingException where they are used up."""
         if per_second is None:
             return
+        most = max(1.0, per_second)
         with self._guard:
             now = time.monotonic()
-            left, at = self._left.get(region, (per_second, now))
-            left = min(per_second, left + (now - at) * per_second)
-            self._left[region] = (left - (left >= 1), now)
+            left, at = self._left.get((region, per_second), (most, now))
+            left = min(most, left + (now - at) * per_second)
+            self._left[region, per_second] = (left - (left >= 1), now)
         if left < 1:
             raise ServiceError("ThrottlingException", "Rate exceeded")
 

@@ -66,15 +66,15 @@ class Logs:
         names = self._stream_names(asked)
         mine = [one for one in self._events(asked, names) if _is_within(one, told) and _passes(one, told)]
         mine.sort(key=lambda one: (one[1].timestamp, one[1].event_id))
-        start, is_first = read_token(told["nextToken"]) if told.get("nextToken") else (0, True)
+        start, empty = read_token(told["nextToken"]) if told.get("nextToken") else (0, 0)
         if self.api.faults.empty_log_pages and start < len(mine) and self._is_empty_page((tuple(names), start)):
-            return {"events": [], "searchedLogStreams": [], "nextToken": token([start, False])}
+            return {"events": [], "searchedLogStreams": [], "nextToken": token([start, empty + 1])}
         page = _shortened(mine[start:], told)
         again = [mine[start - 1]] if self.api.faults.duplicate_log_events and start and page else []
         shown = [{**_shown(one), "eventId": _event_id(one), "logStreamName": one[0]} for one in again + page]
         end = start + len(page)
         answer: dict[str, Any] = {"events": shown, "searchedLogStreams": []}
-        return answer | ({"nextToken": token([end, is_first])} if end < len(mine) else {})
+        return answer | ({"nextToken": token([end, 0])} if end < len(mine) else {})
 
     def _is_empty_page(self, place: tuple[Any, ...]) -> bool:
         """Count how often this place was asked for; the page is empty until the fault's number is reached."""

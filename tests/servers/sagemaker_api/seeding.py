@@ -34,7 +34,7 @@ VENDOR_TAGS = {
 }
 """Deep learning containers, in every region that is seeded."""
 REGIONS = ("us-east-1", "eu-central-1")
-DAY_S = 86400.0
+HOUR_S = 3600.0
 _MACHINES = ("ml.m5.large", "ml.g5.xlarge", "ml.g6.12xlarge", "ml.p4d.24xlarge")
 _ENDS = ("Completed", "Completed", "Completed", "Failed", "Stopped")
 _TEAMS = ("vision", "speech", "search", "ads")
@@ -74,8 +74,8 @@ def _put_images(account: str, region: str, repository: str, tags: dict[str, str]
 
 
 def old_jobs(count: int, region: str, account: str, now: Callable[[], float]) -> list[TrainingJobRecord]:
-    """Finished jobs of other tools, a few minutes apart, the newest an hour old."""
-    newest = now() - 3600
+    """Finished jobs of other tools, a few minutes apart; the last one ended more than an hour ago."""
+    newest = now() - 2 * HOUR_S
     return [_old_job(number, newest - 300.0 * (count - 1 - number), region, account, now) for number in range(count)]
 
 
