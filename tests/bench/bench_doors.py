@@ -1,4 +1,4 @@
-"""Generated arguments through magic, cell magic, command and Python, on processes and on containers."""
+"""Generated arguments through magic, cell magic, command and Python: processes, containers, training jobs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import Phase, given, settings
 from tests.bench.doors import ARGV, DOORS, Doors, open_doors
 from tests.bench.row import Row
 from tests.servers.engine import BASE, dockerd
+from tests.servers.sagemaker_api import sagemaker_api, signed_in
 
 EXAMPLES = 12
 
@@ -19,8 +20,8 @@ EXAMPLES = 12
 def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="bench-doors-") as folder, dockerd() as engine:
         env = {"DOCKER_HOST": engine.host, "IPYMLOPS_DOCKER_IMAGE": BASE}
-        with open_doors(Path(folder), env) as doors:
-            found = {platform: _wrong(doors, platform) for platform in ("local", "docker")}
+        with sagemaker_api(engine) as api, open_doors(Path(folder), {**env, **signed_in(api)}) as doors:
+            found = {platform: _wrong(doors, platform) for platform in ("local", "docker", "sagemaker")}
     for platform, (jobs, wrong) in found.items():
         for sentence in wrong:
             print(ascii(sentence), file=sys.stderr)

@@ -78,9 +78,7 @@ def _started(aws: Aws, uploads: Uploads, order: Order) -> PlatformRef:
 
 
 def _send(uploads: Uploads, sent: Sent, code: CodeArchive | None, config: dict[str, Any]) -> None:
-    launcher = launcher_prefix(sent.launcher_sha256)
-    for name, content in bootstrap_files().items():
-        uploads.write_once(f"{launcher}{name}", content)
+    uploads.write_once(launcher_prefix(sent.launcher_sha256), bootstrap_files())
     if code is not None:
         uploads.send_once(f"{code_prefix(code.sha256)}code.tar", code.path)
     # Surrogates stand for bytes that are no UTF-8: escaped, the text is plain ASCII.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,15 @@ class Uploads:
         with answers(f"s3://{self._bucket}/{key} cannot be written"):
             self._put(key, content)
 
-    def write_once(self, key: str, content: bytes) -> None:
-        """An object that its key says all of; one of the same size that is there is the same."""
-        if not self._is_there(key, len(content)):
-            self.write(key, content)
+    def write_once(self, prefix: str, files: Mapping[str, bytes]) -> None:
+        """Objects of which their prefix says all: the last one is written last, so where it is, they all are."""
+        *_, (name, content) = files.items()
+        if not self._is_there(f"{prefix}{name}", len(content)):
+            for one, its_content in files.items():
+                self.write(f"{prefix}{one}", its_content)
 
     def send_once(self, key: str, file: Path) -> None:
-        """Likewise a file, in parallel parts where it is large."""
+        """A file of which its key says all, in parallel parts where it is large; one of the same size is the same."""
         if self._is_there(key, file.stat().st_size):
             return
         from s3transfer.manager import TransferManager

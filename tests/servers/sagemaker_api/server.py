@@ -18,7 +18,7 @@ from tests.servers.sagemaker_api import rights, seeding
 from tests.servers.sagemaker_api.asked import Call
 from tests.servers.sagemaker_api.faults import Faults
 from tests.servers.sagemaker_api.front import Front, Handler
-from tests.servers.sagemaker_api.listing import Rate
+from tests.servers.sagemaker_api.listing import Pages, Rate
 from tests.servers.sagemaker_api.quotas import Quotas
 from tests.servers.sagemaker_api.record import RunsJobs, TrainingJobRecord
 from tests.servers.sagemaker_api.scripted import Scripted, ScriptedRunner
@@ -62,7 +62,8 @@ class SageMakerApi:
         self.image, self.oci_image = self.uri("python:1"), self.uri("python:oci")
         by_digest = self.uri(f"python@{seeding.digest_of('python', '1')}")
         self.local_images = dict.fromkeys((self.image, by_digest, self.oci_image), BASE)
-        self.faults, self.script, self.quotas, self.rate = Faults(), Scripted(), Quotas(), Rate()
+        self.faults, self.script, self.quotas = Faults(), Scripted(), Quotas()
+        self.rate, self.pages = Rate(), Pages()
         self.stop_grace_s = STOP_GRACE_S
         self.jobs: dict[tuple[str, str], TrainingJobRecord] = {}
         self.deleted: list[tuple[TrainingJobRecord, float]] = []
@@ -159,6 +160,11 @@ class SageMakerApi:
         from tests.servers.sagemaker_api.runner import Runner  # it needs an engine
 
         return Runner(self)
+
+
+def signed_in(api: SageMakerApi) -> dict[str, str]:
+    """The variables of a user who is signed in and has every setting."""
+    return {**api.env, **{f"IPYMLOPS_SAGEMAKER_{name.upper()}": value for name, value in api.settings.items()}}
 
 
 @contextmanager
