@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from tests.servers.sagemaker_api.model import service_model
@@ -16,8 +17,7 @@ def described(job: TrainingJobRecord) -> dict[str, Any]:
     """Everything but the tags."""
     with job.changed:
         shown = {**_echo(job), **_state(job)}
-    names = service_model("sagemaker").shape_for("DescribeTrainingJobResponse").members
-    return {name: value for name, value in shown.items() if name in names and value is not None}
+    return {name: value for name, value in shown.items() if name in _names() and value is not None}
 
 
 def searched(job: TrainingJobRecord) -> dict[str, Any]:
@@ -57,6 +57,11 @@ def as_of(job: TrainingJobRecord, then: float) -> TrainingJobRecord | None:
         past.modified_at, past.training_started_at, past.training_ended_at = last.start, started, None
         past.billable_s, past.failure_reason = None, ""
         return past
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(service_model("sagemaker").shape_for("DescribeTrainingJobResponse").members)
 
 
 def _echo(job: TrainingJobRecord) -> Mapping[str, Any]:

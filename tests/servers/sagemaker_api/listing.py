@@ -6,6 +6,8 @@ import base64
 import json
 import threading
 import time
+import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,6 +17,8 @@ from tests.servers.sagemaker_api.describing import row
 from tests.servers.sagemaker_api.record import TrainingJobRecord
 
 PAGE = 10
+KEPT = 100
+BAD_TOKEN = "Invalid NextToken provided. Please restart pagination without a token."
 _KEYS: dict[str, Callable[[TrainingJobRecord], Any]] = {
     "Name": lambda job: job.name,
     "CreationTime": lambda job: job.created_at,
@@ -43,18 +47,51 @@ class Rate:
             raise ServiceError("ThrottlingException", "Rate exceeded")
 
 
-def listed(jobs: Iterable[TrainingJobRecord], told: Mapping[str, Any]) -> dict[str, Any]:
+class Pages:
+    """Ordered results whose later pages may still be asked for; the oldest are forgotten, and their tokens with them."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._kept: OrderedDict[str, list[TrainingJobRecord]] = OrderedDict()
+
+    def cut(
+        self, told: Mapping[str, Any], default: int, order: Callable[[], list[TrainingJobRecord]]
+    ) -> tuple[list[TrainingJobRecord], int, dict[str, str]]:
+        """One page, how many there are in all, and the token of the next page, if there is one.
+
+        Args:
+            default: How many a page has where the request does not say.
+            order: Finds and sorts all of them; called for a first page only.
+        """
+        name, start = read_token(told["NextToken"]) if told.get("NextToken") else (uuid.uuid4().hex, 0)
+        found = self._of(name) if start else order()
+        end = start + told.get("MaxResults", default)
+        if end >= len(found):
+            return found[start:], len(found), {}
+        with self._guard:
+            self._kept[name] = found
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return found[start:end], len(found), {"NextToken": token([name, end])}
+
+    def _of(self, name: str) -> list[TrainingJobRecord]:
+        with self._guard:
+            if name not in self._kept:
+                raise invalid(BAD_TOKEN)
+            return self._kept[name]
+
+
+def listed(jobs: Iterable[TrainingJobRecord], told: Mapping[str, Any], pages: Pages) -> dict[str, Any]:
     """One page."""
-    key = _KEYS[told.get("SortBy", "CreationTime")]
-    found = [job for job in jobs if _is_before_the_cut(job, told)]
-    found.sort(key=lambda job: (key(job), job.name), reverse=told.get("SortOrder", "Ascending") == "Descending")
-    size, after = told.get("MaxResults", PAGE), told.get("NextToken")
-    start = _after(found, key, after, is_down=told.get("SortOrder") == "Descending") if after else 0
-    cut = found[start : start + size]
-    answer: dict[str, Any] = {"TrainingJobSummaries": [row(job) for job in cut if _is_after_the_cut(job, told)]}
-    if start + size < len(found):
-        answer["NextToken"] = token([key(cut[-1]), cut[-1].name])
-    return answer
+
+    def order() -> list[TrainingJobRecord]:
+        key = _KEYS[told.get("SortBy", "CreationTime")]
+        found = [job for job in jobs if _is_before_the_cut(job, told)]
+        return sorted(found, key=key, reverse=told.get("SortOrder", "Ascending") == "Descending")
+
+    page, _, next_token = pages.cut(told, PAGE, order)
+    rows = [row(job) for job in page if not job.is_deleted and _is_after_the_cut(job, told)]
+    return {"TrainingJobSummaries": rows, **next_token}
 
 
 def token(content: Any) -> str:
@@ -65,21 +102,12 @@ def read_token(text: str) -> Any:
     try:
         return json.loads(base64.urlsafe_b64decode(text.encode()))
     except ValueError:
-        raise invalid("Invalid NextToken provided. Please restart pagination without a token.") from None
+        raise invalid(BAD_TOKEN) from None
 
 
 def epoch(value: Any) -> float:
     """A time of a request: seconds, or its text."""
     return float(value) if not isinstance(value, str) else datetime.fromisoformat(value).timestamp()
-
-
-def _after(found: list[TrainingJobRecord], key: Callable[..., Any], text: str, *, is_down: bool) -> int:
-    value, name = read_token(text)
-    for place, job in enumerate(found):
-        mine = (key(job), job.name)
-        if mine < (value, name) if is_down else mine > (value, name):
-            return place
-    return len(found)
 
 
 def _is_before_the_cut(job: TrainingJobRecord, told: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.servers.sagemaker_api.answers import invalid
 from tests.servers.sagemaker_api.describing import searched
-from tests.servers.sagemaker_api.listing import epoch, read_token, token
+from tests.servers.sagemaker_api.listing import Pages, epoch
 from tests.servers.sagemaker_api.record import TrainingJobRecord
 
 PAGE = 100
@@ -37,26 +37,26 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def found(jobs: Iterable[TrainingJobRecord], told: Mapping[str, Any]) -> dict[str, Any]:
+def found(jobs: Iterable[TrainingJobRecord], told: Mapping[str, Any], pages: Pages) -> dict[str, Any]:
     """One page, newest change first unless another order is asked for."""
     if told["Resource"] != "TrainingJob":
         raise invalid(f"Search of {told['Resource']} is not served here.")
     expression = told.get("SearchExpression", {})
     _check(expression)
-    order = told.get("SortBy", "LastModifiedTime")
-    hits = [job for job in jobs if _is_hit(job, expression)]
-    hits.sort(key=lambda job: (_rank(value_of(job, order)), job.name))
-    if told.get("SortOrder", "Descending") == "Descending":
-        hits.reverse()
-    start = int(read_token(told["NextToken"])) if told.get("NextToken") else 0
-    end = start + told.get("MaxResults", PAGE)
-    answer: dict[str, Any] = {
-        "Results": [{"TrainingJob": searched(job)} for job in hits[start:end]],
-        "TotalHits": {"Value": len(hits), "Relation": "EqualTo"},
-    }
-    if end < len(hits):
-        answer["NextToken"] = token(end)
-    return answer
+    page, total, next_token = pages.cut(told, PAGE, lambda: _ordered(jobs, expression, told))
+    results = [{"TrainingJob": searched(job)} for job in page]
+    return {"Results": results, "TotalHits": {"Value": total, "Relation": "EqualTo"}, **next_token}
+
+
+def _ordered(
+    jobs: Iterable[TrainingJobRecord], expression: Mapping[str, Any], told: Mapping[str, Any]
+) -> list[TrainingJobRecord]:
+    order, is_down = told.get("SortBy", "LastModifiedTime"), told.get("SortOrder", "Descending") == "Descending"
+    hits = [job for job in jobs if _is_hit(job, expression)] if expression else list(jobs)
+    have = [job for job in hits if value_of(job, order) is not None]
+    have.sort(key=lambda job: value_of(job, order), reverse=is_down)
+    lack = [job for job in hits if value_of(job, order) is None]
+    return have + lack if is_down else lack + have
 
 
 def value_of(job: TrainingJobRecord, name: str) -> Any:
@@ -80,10 +80,6 @@ def _into(value: Any, path: list[str]) -> Any:
     if not path:
         return value
     return _into(value.get(path[0]), path[1:]) if isinstance(value, dict) else None
-
-
-def _rank(value: Any) -> tuple[bool, Any]:
-    return (value is not None, 0 if value is None else value)
 
 
 def _check(expression: Mapping[str, Any]) -> None:

@@ -94,11 +94,11 @@ class TrainingJobs:
 
     def list(self, asked: Asked) -> dict[str, Any]:
         self.api.rate.take(asked.region, self.api.faults.list_rate_per_s)
-        return listed(self.api.all_jobs(asked.region), asked.input)
+        return listed(self.api.all_jobs(asked.region), asked.input, self.api.pages)
 
     def search(self, asked: Asked) -> dict[str, Any]:
         self.api.rate.take(asked.region, self.api.faults.list_rate_per_s)
-        return found(self._indexed(asked.region), asked.input)
+        return found(self._indexed(asked.region), asked.input, self.api.pages)
 
     def _indexed(self, region: str) -> Iterable[TrainingJobRecord]:
         lag = self.api.faults.search_lag_s

@@ -191,8 +191,15 @@ def test_search_may_lag(steered: SageMakerApi, create: Create, sagemaker: Any, r
     assert found(sagemaker) == []
 
 
-def test_twenty_thousand_jobs_are_listed_in_two_hundred_pages(api: SageMakerApi, sagemaker: Any) -> None:
+def test_twenty_thousand_jobs_fit(api: SageMakerApi, sagemaker: Any) -> None:
     api.seed_jobs(20_000)
     page = sagemaker.search(Resource="TrainingJob", MaxResults=100)
     assert (page["TotalHits"]["Value"], len(page["Results"])) == (20_000, 100)
     assert len(names(sagemaker.list_training_jobs(MaxResults=100))) == 100
+
+
+def test_the_token_of_a_forgotten_page_is_refused(api: SageMakerApi, sagemaker: Any, refusal: Refusal) -> None:
+    api.seed_jobs(20)
+    token = sagemaker.list_training_jobs()["NextToken"]
+    api.reset()
+    assert refusal(sagemaker.list_training_jobs, NextToken=token)[0] == "ValidationException"
