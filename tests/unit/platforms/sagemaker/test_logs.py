@@ -1,0 +1,179 @@
+"""A log from CloudWatch: nothing lost, nothing twice, and an end that is the end."""
+
+import time
+
+import pytest
+
+from ipymlops.errors import PlatformProblem
+from ipymlops.job import LogLine
+from tests.servers.sagemaker_api import Scripted
+from tests.unit.platforms.sagemaker.test_status import Live
+
+RUNNING = Scripted(("Downloading", "Training"))
+
+
+class Talking(Live):
+    """A job whose hosts write as a test says."""
+
+    def __init__(self, api, sender, **fields):
+        api.script = RUNNING
+        super().__init__(api, sender, **fields)
+        self.epoch = int(time.time())
+
+    def say(self, *texts, host=1, start=0):
+        stream = f"{self.job.name}/algo-{host}-{self.epoch + start}"
+        self.api.write_log(self.job.region, stream, [(time.time(), text) for text in texts])
+
+    def end(self, *, lines=None, ago_s=3600.0):
+        """Its end, so long ago that its tail has had its time, unless what the launcher counted says it sooner."""
+        if lines is not None:
+            self.leave(log_lines=lines)
+        self.job.finish("Completed")
+        if lines is None:
+            self.job.training_ended_at = time.time() - ago_s
+
+    def read(self, *, most=50, cursor=""):
+        """Every page from here to the end, each with another object of the platform."""
+        lines: list[LogLine] = []
+        for _ in range(most):
+            page = self.sender.platform().logs(self.ref, cursor)
+            lines += page.lines
+            cursor = page.cursor
+            if page.is_end:
+                return [line.text.decode() for line in lines]
+        raise AssertionError(f"no end within {most} pages; {cursor}")
+
+
+@pytest.fixture
+def talking(api, sender):
+    return Talking(api, sender)
+
+
+def test_before_the_first_output_there_is_no_log_and_no_end(talking):
+    page = talking.sender.platform().logs(talking.ref)
+    assert (page.lines, page.is_end) == ((), False)
+
+
+def test_a_log_that_never_begins_ends_with_its_job(talking):
+    talking.end()
+    assert talking.read() == []
+
+
+def test_what_comes_later_is_read_on(talking):
+    talking.say("one", "two")
+    page = talking.sender.platform().logs(talking.ref)
+    assert [line.text for line in page.lines] == [b"one", b"two"]
+    talking.say("two", "three")
+    talking.end(lines=4)
+    assert talking.read(cursor=page.cursor) == ["two", "three"]
+
+
+def test_empty_pages_are_not_the_end(api, talking):
+    api.faults.empty_log_pages = 3
+    talking.say(*map(str, range(100)))
+    talking.end(lines=100)
+    assert talking.read() == [str(number) for number in range(100)]
+
+
+def test_the_tail_may_come_after_the_end(talking):
+    talking.say("first")
+    talking.end(lines=2)
+    cursor = ""
+    for _ in range(4):
+        page = talking.sender.platform().logs(talking.ref, cursor)
+        cursor = page.cursor
+        assert not page.is_end
+    talking.say("last")
+    assert talking.read(cursor=cursor) == ["last"]
+
+
+def test_a_token_that_is_no_longer_taken_loses_and_repeats_nothing(api, talking):
+    talking.say(*map(str, range(50)))
+    page = talking.sender.platform().logs(talking.ref)
+    talking.say(*map(str, range(50, 80)))
+    talking.end(lines=80)
+    api.faults.log_token_invalid = 1
+    assert talking.read(cursor=page.cursor) == [str(number) for number in range(50, 80)]
+
+
+def test_a_restart_writes_another_stream_which_follows(talking):
+    talking.say("before")
+    page = talking.sender.platform().logs(talking.ref)
+    talking.job.transition("Interrupted")
+    talking.job.transition("Training")
+    talking.say("after", start=7)
+    talking.leave(number=2, log_lines=1)
+    talking.job.finish("Completed")
+    assert talking.read(cursor=page.cursor) == ["after"]
+    assert talking.read() == ["before", "after"]
+
+
+def test_hosts_are_told_apart_in_their_natural_order(api, sender):
+    talking = Talking(api, sender, nodes=11)
+    for host in (1, 2, 10, 11):
+        talking.say(f"host {host}", host=host)
+    talking.end()
+    lines, cursor, is_end = [], "", False
+    while not is_end:
+        page = sender.platform().logs(talking.ref, cursor)
+        lines += page.lines
+        cursor, is_end = page.cursor, page.is_end
+    assert {(line.node, line.text) for line in lines} == {
+        (0, b"host 1"),
+        (1, b"host 2"),
+        (2, b"host 10"),
+        (3, b"host 11"),
+    }
+
+
+def test_a_host_whose_stream_never_appears_does_not_keep_the_end_away(api, sender):
+    talking = Talking(api, sender, nodes=2)
+    talking.say("only one")
+    talking.end()
+    assert talking.read() == ["only one"]
+
+
+def test_the_log_of_an_earlier_job_of_the_same_name_is_not_its_own(talking):
+    talking.say("theirs", start=-3600)
+    talking.say("ours")
+    talking.end(lines=1)
+    assert talking.read() == ["ours"]
+
+
+def test_credentials_that_expire_in_the_middle_are_told_and_the_log_goes_on(api, talking):
+    from ipymlops.errors import NotSignedIn
+
+    talking.say("one")
+    page = talking.sender.platform().logs(talking.ref)
+    talking.say("two")
+    talking.end(lines=2)
+    api.faults.expire_token = True
+    with pytest.raises(NotSignedIn):
+        talking.sender.platform().logs(talking.ref, page.cursor)
+    api.faults.expire_token = False
+    assert talking.read(cursor=page.cursor) == ["two"]
+
+
+def test_twenty_disconnects_lose_and_repeat_nothing(talking):
+    cursor, got = "", []
+    for number in range(20):
+        talking.say(f"line {number}", f"line {number}")
+        page = talking.sender.platform().logs(talking.ref, cursor)
+        got += [line.text.decode() for line in page.lines]
+        cursor = page.cursor
+    talking.end(lines=40)
+    got += talking.read(cursor=cursor)
+    assert got == [f"line {number}" for number in range(20) for _ in range(2)]
+
+
+def test_the_log_of_a_job_that_is_gone_is_a_problem(api, talking):
+    talking.end()
+    api.client("sagemaker").delete_training_job(TrainingJobName=talking.job.name)
+    with pytest.raises(PlatformProblem, match="no longer knows"):
+        talking.sender.platform().logs(talking.ref)
+
+
+def test_when_it_last_wrote_is_known(talking):
+    assert talking.sender.platform().last_output_at(talking.ref) is None
+    talking.say("x")
+    assert abs(talking.sender.platform().last_output_at(talking.ref).timestamp() - time.time()) < 60
