@@ -168,6 +168,17 @@ def test_an_index_that_lags_behind_loses_nothing(api: SageMakerApi, account: Acc
     assert account.deleted == []
 
 
+def test_a_change_that_the_index_gets_after_a_later_one_is_seen(api: SageMakerApi, account: Account) -> None:
+    account.round()
+    started(api, "later")
+    account.round()
+    started(api, "late")
+    late = api.job("late")
+    late.created_at = late.modified_at = api.now() - 60
+    account.round()
+    assert "late" in account.names
+
+
 def test_the_service_s_clock_counts_and_not_ours(
     api: SageMakerApi, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,8 +226,12 @@ def _us(api: SageMakerApi) -> str:
 def test_a_deep_result_is_read_in_windows(api: SageMakerApi, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(place, "WINDOW_PAGES", 2)
     api.seed_jobs(20)
-    account.round()
+    walks = []
+    while not account.page().is_end:
+        walks.append(json.loads(account.cursor)["places"][_us(api)].get("walk", {}))
     assert len(account.jobs) == 20
+    assert [bool(walk.get("before_s")) for walk in walks[:4]] == [False, True, True, True]
+    assert [bool(walk.get("token")) for walk in walks[:4]] == [True, False, True, False]
 
 
 def test_credentials_that_expire_in_between_cost_no_page(api: SageMakerApi, account: Account, home) -> None:
@@ -226,6 +241,26 @@ def test_credentials_that_expire_in_between_cost_no_page(api: SageMakerApi, acco
     with pytest.raises(NotSignedIn):
         account.page()
     account.aws = Aws(home, api.settings, api.fresh_env)
+    account.round()
+    assert len(account.jobs) == 150
+
+
+def test_a_new_login_is_noticed_by_the_same_session(api: SageMakerApi, home, tmp_path) -> None:
+    file = tmp_path / "credentials"
+
+    def log_in(env: dict[str, str]) -> None:
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        file.write_text("[default]\n" + "".join(f"{name.lower()} = {env[name]}\n" for name in names))
+
+    log_in(api.env)
+    env = {"AWS_ENDPOINT_URL": api.url, "AWS_SHARED_CREDENTIALS_FILE": str(file)}
+    account = Account(Aws(home, api.settings, env))
+    api.seed_jobs(150)
+    account.page()
+    api.faults.expire_token = True
+    with pytest.raises(NotSignedIn):
+        account.page()
+    log_in(api.fresh_env)
     account.round()
     assert len(account.jobs) == 150
 
