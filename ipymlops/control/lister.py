@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ipymlops.context import Context
-from ipymlops.control.listing import bring_page, lock_of
 from ipymlops.control.lock import FileLock
+from ipymlops.control.pages import bring_page, lock_of
 from ipymlops.control.poller import Pace
 from ipymlops.errors import Unreachable
 from ipymlops.opening import NoScreen, open_context

@@ -1,30 +1,20 @@
-"""The jobs of an account in our list: pages of the platform into the store, by one process at a time.
-
-A page is stored before the cursor that follows it: whoever is killed in between leaves a page to be read again.
-"""
+"""The jobs of an account in our list: page after page, by one process at a time, and a line waits only so long."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass
 
 from ipymlops.context import Context
-from ipymlops.control import poll
 from ipymlops.control.lock import FileLock
+from ipymlops.control.pages import bring_page, file_of, lock_of, progress_of
 from ipymlops.control.poller import Pace, described
 from ipymlops.errors import IpymlopsError, MissingExtra, NotSignedIn, UsageProblem
-from ipymlops.job import Job, JobState, JobStatus
 from ipymlops.platforms.abilities import Lists
-from ipymlops.spec import JobId, PlatformRef
-from ipymlops.store.base import JobQuery
 
 INLINE_S = 2.0
 """So long a line waits for pages; a detached process takes the rest."""
@@ -34,27 +24,8 @@ FRESH_S = 5.0
 """A list so young is not asked for again."""
 EVERY_S = (60.0, 60.0)
 """How often whoever leads the watch asks what has changed."""
-NEW = timedelta(hours=1)
-"""A platform may not yet find a job so young everywhere."""
 NO_ACCOUNT = (NotSignedIn, UsageProblem, MissingExtra)
 """What is no news to somebody who has no account there."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a platform's list is, as `HOME/listing/PLATFORM.json` has it.
-
-    Attributes:
-        listed, total: Jobs that pages have brought, and how many there are where that is known.
-        is_whole: The first pass is done.
-        ended_at: Epoch seconds of the last page after which nothing was left.
-    """
-
-    cursor: str = ""
-    listed: int = 0
-    total: int | None = None
-    is_whole: bool = False
-    ended_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,16 +36,17 @@ class ListReport:
 
 
 def refresh_list(
-    context: Context, *, wait_s: float = INLINE_S, asked: Collection[str] = (), only: Collection[str] = ()
+    context: Context, *, wait_s: float | None = None, asked: Collection[str] = (), only: Collection[str] = ()
 ) -> ListReport:
-    """Bring in what has changed on the platforms that list their accounts, waiting no longer than that.
+    """Bring in what has changed on the platforms that list their accounts.
 
     Args:
+        wait_s: How long the line waits for it, `INLINE_S` without; the rest comes in the background.
         asked: The platforms whose account the user means; of others it is no error that there is none.
         only: No others than these; empty means all.
     """
     names = [name for name in listing_platforms(context, asked) if not only or name in only]
-    runs = [_Run(context, name, wait_s) for name in names]
+    runs = [_Run(context, name, INLINE_S if wait_s is None else wait_s) for name in names]
     for run in runs:
         run.start()
     for run in runs:
@@ -85,57 +57,6 @@ def refresh_list(
 def listing_platforms(context: Context, asked: Collection[str] = ()) -> Sequence[str]:
     """Those that list, and whose user seems to have an account there; asks nobody, and imports no library for it."""
     return [name for name in context.platforms if _lists(context, name, is_asked=name in asked)]
-
-
-def progress_of(home: Path, platform: str) -> Progress:
-    try:
-        return Progress(**json.loads(_file(home, platform, "json").read_text()))
-    except (OSError, ValueError, TypeError):
-        return Progress()
-
-
-def lock_of(home: Path, platform: str) -> FileLock:
-    """Held by whoever brings in pages."""
-    return FileLock(_file(home, platform, "lock"))
-
-
-def bring_page(context: Context, platform: str) -> bool:
-    """Take the next page into the store; true where more is to come. The caller holds the lock.
-
-    Raises: what the platform raises; the page is then asked for again next time.
-    """
-    before = progress_of(context.home, platform)
-    recorded = Recorded(context, platform)
-    page = _lister(context, platform).listing(before.cursor, recorded)
-    context.store.merge(page.jobs)
-    for job_id in recorded.ids_of(page.deleted):
-        context.store.update(job_id, partial(_deleted, context))
-    after = replace(before, cursor=page.cursor, listed=before.listed + len(page.jobs), total=page.total)
-    if page.is_end:
-        after = replace(after, is_whole=True, ended_at=context.clock.now().timestamp())
-    _write(_file(context.home, platform, "json"), after)
-    return not page.is_end
-
-
-class Recorded:
-    """The references of a platform's recorded jobs that are still there, the newest hour aside; read when asked for."""
-
-    def __init__(self, context: Context, platform: str) -> None:
-        self._context, self._platform = context, platform
-        self._ids: dict[PlatformRef, JobId] = {}
-
-    def __iter__(self) -> Iterator[PlatformRef]:
-        settled = JobQuery(platforms=(self._platform,), until=self._context.clock.now() - NEW)
-        for job in self._context.store.find(settled):
-            if job.ref is not None and not job.is_deleted:
-                self._ids[job.ref] = job.id
-                yield job.ref
-
-    def ids_of(self, refs: Collection[PlatformRef]) -> Iterable[JobId]:
-        if not refs:
-            return ()
-        list(self)
-        return [self._ids[ref] for ref in refs if ref in self._ids]
 
 
 class Increments:
@@ -222,7 +143,7 @@ class _Run:
 
 def send_lister(context: Context, platform: str, lock: FileLock | None = None) -> None:
     """Leave the rest to a detached process with our environment; it has the lock from its first moment, or waits."""
-    log = _file(context.home, platform, "log")
+    log = file_of(context.home, platform, "log")
     words = [sys.executable, "-m", "ipymlops.control.lister", str(context.home), platform, str(context.cwd)]
     descriptors = (lock.descriptor,) if lock else ()
     with log.open("wb") as out:
@@ -247,31 +168,3 @@ def _lists(context: Context, name: str, *, is_asked: bool) -> bool:
         return issubclass(kind, Lists) and (is_asked or kind.is_configured(context.platforms.context_of(name)))
     except (IpymlopsError, ImportError):  # not installed, or not whole: whoever asks for it is told when it is made
         return is_asked
-
-
-def _lister(context: Context, platform: str) -> Lists:
-    lister = context.platforms[platform]
-    if not isinstance(lister, Lists):
-        raise TypeError(platform)
-    return lister
-
-
-def _deleted(context: Context, job: Job) -> Job:
-    """Its record is all there is now. Ours that live are asked about one by one: that tells more."""
-    detail = f"deleted on {job.platform}"
-    if job.is_final:
-        return replace(job, detail=detail)
-    if job.is_ours:
-        return job
-    return poll.gone(context, JobStatus(JobState.UNKNOWN, detail=detail, is_gone=True), job)
-
-
-def _file(home: Path, platform: str, kind: str) -> Path:
-    return home / "listing" / f"{platform}.{kind}"
-
-
-def _write(path: Path, progress: Progress) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    half = path.with_name(f"{path.name}.new")
-    half.write_text(json.dumps(asdict(progress)))
-    half.replace(path)

@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 
 from ipymlops.context import Context
-from ipymlops.control.listing import bring_page
+from ipymlops.control.pages import bring_page
 from ipymlops.control.watch import Watch
 from ipymlops.job import Job, JobState, new_job_id
 from ipymlops.opening import NoScreen, open_context

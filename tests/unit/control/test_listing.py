@@ -17,8 +17,9 @@ from typing import ClassVar, TypeVar
 import pytest
 
 from ipymlops.context import Context, SystemClock
-from ipymlops.control import lister, listing
-from ipymlops.control.listing import Increments, bring_page, listing_platforms, lock_of, progress_of, refresh_list
+from ipymlops.control import lister, listing, pages
+from ipymlops.control.listing import Increments, listing_platforms, refresh_list
+from ipymlops.control.pages import bring_page, lock_of, progress_of
 from ipymlops.control.watch import Watch
 from ipymlops.errors import NotSignedIn, PlatformProblem, Unreachable
 from ipymlops.job import Job, JobState
@@ -72,6 +73,12 @@ def account(monkeypatch: pytest.MonkeyPatch) -> type[ListingPlatform]:
         monkeypatch.setattr(ListingPlatform, name, [])
     monkeypatch.setattr(ListingPlatform, "is_there", True)
     return ListingPlatform
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this machine is, a line is done before its time is over."""
+    monkeypatch.setattr(listing, "INLINE_S", 120.0)
 
 
 @pytest.fixture
@@ -226,7 +233,7 @@ def test_of_ours_only_what_has_ended_is_marked_as_deleted(context, account, acce
 
 def test_a_kill_between_page_and_cursor_brings_the_page_again(context, account, monkeypatch):
     account.pages += [page("a", "b", cursor="1")]
-    monkeypatch.setattr(listing, "_write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(pages, "_write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         bring_page(context, "fake")
     monkeypatch.undo()

@@ -9,7 +9,7 @@ import pytest
 
 from ipymlops.config import load
 from ipymlops.context import Context
-from ipymlops.control import listing
+from ipymlops.control import listing, pages
 from ipymlops.display.html import as_html
 from ipymlops.display.text import as_text
 from ipymlops.errors import JobDidNotSucceed, SourceProblem, UnknownJob
@@ -125,8 +125,8 @@ def test_what_is_still_to_come_is_said_with_a_name_that_is_not_found(session, ap
     api.seed_jobs(300)
     monkeypatch.setattr(listing, "INLINE_S", 0.0)
     monkeypatch.setattr(listing, "send_lister", lambda *_: None)
-    listing.bring_page(session, "sagemaker")
-    with listing.lock_of(session.home, "sagemaker") as lock:
+    pages.bring_page(session, "sagemaker")
+    with pages.lock_of(session.home, "sagemaker") as lock:
         lock.take()
         with pytest.raises(UnknownJob, match="nowhere") as caught:
             dispatch(["show", "nowhere"], None, session)
