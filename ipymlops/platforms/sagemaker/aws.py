@@ -11,6 +11,7 @@ from typing import Any
 from ipymlops.errors import NotSignedIn, UsageProblem
 from ipymlops.platforms.sagemaker.budget import Budget
 from ipymlops.platforms.sagemaker.problems import answers
+from ipymlops.platforms.sagemaker.remembered import Remembered
 
 _VARIABLES = {
     "profile": "AWS_PROFILE",
@@ -29,11 +30,11 @@ HURRIED_TIMEOUT_S = 3
 class Aws:
     """Clients by service and region.
 
-    Attributes: `home`, for the budgets of calls that all kernels share.
+    Attributes: `home`, for the budgets of calls that all kernels share; `remembered`, what was read lately.
     """
 
     def __init__(self, home: Path, settings: Mapping[str, str], env: Mapping[str, str]) -> None:
-        self.home, self.settings, self.env = home, settings, env
+        self.home, self.settings, self.env, self.remembered = home, settings, env, Remembered()
         self._guard = threading.RLock()
         self._session: Any = None
         self._clients: dict[tuple[str, str, int], Any] = {}

@@ -87,8 +87,8 @@ def _output_first(outputs: Outputs) -> Any:
 
 def _manifest_rows(outputs: Outputs) -> dict[str, Mapping[str, Any]]:
     """What all nodes had written at their end, by the path in the mirror."""
-    told = (manifest_of(outputs, rank) or {} for rank in range(outputs.nodes))
-    return {row["path"]: row for one in told for row in one.get("files", ())}
+    found = (manifest_of(outputs, rank) for rank in range(outputs.nodes))
+    return {path: row for rows in found for path, row in rows.items()}
 
 
 def _late(outputs: Outputs, row: Mapping[str, Any], path: str) -> Artifact:

@@ -158,7 +158,8 @@ def _are_counted(outputs: Outputs, streams: list[Stream], place: Cursor) -> bool
     numbers = sorted(newest)
     try:
         for rank in range(outputs.nodes):
-            expected = (result_of(outputs, rank) or {}).get("log_lines")
+            result = result_of(outputs, rank)
+            expected = result.log_lines if result else None
             if expected is None:
                 return False
             have = place.mark(newest[numbers[rank]]).count if rank < len(numbers) else 0

@@ -15,7 +15,8 @@ from ipymlops.errors import PlatformProblem
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.layout import LAUNCHER_CHANNEL, OURS, bucket_and_key
 from ipymlops.platforms.sagemaker.members import Archive
-from ipymlops.platforms.sagemaker.problems import answers, is_not_found
+from ipymlops.platforms.sagemaker.problems import answers, code_of, is_not_found
+from ipymlops.platforms.sagemaker.reading import OUR_ID, nodes_of
 from ipymlops.platforms.sagemaker.reference import Reference
 
 ARCHIVES = ("model.tar.gz", "output.tar.gz")
@@ -36,6 +37,15 @@ class Object:
         return f"md5:{self.etag}" if len(self.etag) == 32 and "-" not in self.etag else None  # noqa: PLR2004
 
 
+@dataclass(frozen=True)
+class Tail:
+    """The end of an object of `size` bytes."""
+
+    content: bytes
+    size: int
+    etag: str
+
+
 class Outputs:
     """The outputs of one described job."""
 
@@ -54,13 +64,15 @@ class Outputs:
 
     @property
     def has_launcher(self) -> bool:
-        """Whether our launcher runs in it, which says how the script ended."""
+        """Whether our launcher runs in it, which says how the script ended; a copy of such a job is another's."""
         channels = self.told.get("InputDataConfig") or ()
-        return any(channel.get("ChannelName") == LAUNCHER_CHANNEL for channel in channels)
+        ours = (self.told.get("Environment") or {}).get("IPYMLOPS_JOB_ID", "")
+        is_ours = OUR_ID.fullmatch(ours) and self.reference.name.endswith(ours)
+        return bool(is_ours) and any(channel.get("ChannelName") == LAUNCHER_CHANNEL for channel in channels)
 
     @property
     def nodes(self) -> int:
-        return int((self.told.get("ResourceConfig") or {}).get("InstanceCount") or 1)
+        return nodes_of(self.told)
 
     def node_key(self, rank: int, name: str) -> str:
         return f"{self.mirror}{OURS}/node-{rank}/{name}"
@@ -72,25 +84,34 @@ class Outputs:
                 for one in page.get("Contents", ()):
                     yield Object(one["Key"], one["Size"], one["LastModified"], one.get("ETag", "").strip('"'))
 
-    def read(self, key: str, *, last_bytes: int | None = None) -> bytes | None:
-        """An object of the mirror; None if there is none.
-
-        Args:
-            last_bytes: Only its end.
-        """
-        part = {} if last_bytes is None else {"Range": f"bytes=-{last_bytes}"}
+    def read(self, key: str) -> bytes | None:
+        """An object of the mirror; None if there is none."""
         with answers(f"s3://{self.mirror_bucket}/{key} cannot be read"):
             try:
-                content: bytes = self.s3.get_object(Bucket=self.mirror_bucket, Key=key, **part)["Body"].read()
+                content: bytes = self.s3.get_object(Bucket=self.mirror_bucket, Key=key)["Body"].read()
             except ClientError as error:
-                if is_not_found(error) or error.response["Error"]["Code"] == "InvalidRange":
+                if is_not_found(error):
                     return None
                 raise
         return content
 
-    def read_json(self, key: str) -> dict[str, Any] | None:
-        """The object's JSON; None where there is none, and for what is being written."""
-        return _json(self.read(key))
+    def tail(self, key: str, most_bytes: int, *, unless: str) -> Tail | None:
+        """The end of an object of the mirror; None if there is none, or its ETag is `unless`."""
+        asked = {"Bucket": self.mirror_bucket, "Key": key, "Range": f"bytes=-{most_bytes}"}
+        with answers(f"s3://{self.mirror_bucket}/{key} cannot be read"):
+            try:
+                told = self.s3.get_object(**asked, **({"IfNoneMatch": unless} if unless else {}))
+                content: bytes = told["Body"].read()
+            except ClientError as error:
+                if is_not_found(error) or code_of(error) in {"304", "NotModified", "InvalidRange"}:
+                    return None
+                raise
+        size = int(told.get("ContentRange", "").rpartition("/")[2] or len(content))
+        return Tail(content, size, told["ETag"])
+
+    def mirrored_json(self, rank: int, name: str) -> dict[str, Any] | None:
+        """What a node's launcher left in the mirror; None where there is none, and for what is no JSON object."""
+        return _json(self.read(self.node_key(rank, name)))
 
     def kept_json(self, rank: int, name: str) -> dict[str, Any] | None:
         """The launcher's copy in the archive that is always uploaded."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -22,7 +23,7 @@ from ipymlops.platforms.sagemaker.prices import known_prices
 from ipymlops.platforms.sagemaker.problems import answers, is_not_found
 from ipymlops.platforms.sagemaker.reference import Reference, read_reference
 from ipymlops.platforms.sagemaker.states import detail_of, end_reason_of, exit_code_of, state_of
-from ipymlops.spec import JobId, Plan, PlatformRef
+from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobId, Plan, PlatformRef
 
 OUR_ID = re.compile(r"j[0-9a-f]{15}")
 ECHOED = frozenset(
@@ -34,7 +35,19 @@ ECHOED = frozenset(
     }
 )
 """What a description repeats of the request."""
+GOES_ON = "; the job itself goes on"
 CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+
+
+@contextmanager
+def in_touch(aws: Aws) -> Iterator[None]:
+    """Around questions about a job: where the credentials are refused, the next one is asked with new ones."""
+    try:
+        yield
+    except NotSignedIn as problem:
+        aws.forget()
+        what = problem.what.removesuffix(GOES_ON) + GOES_ON  # questions are asked within questions
+        raise NotSignedIn(what, why=problem.why, fix=problem.fix) from problem
 
 
 def described(aws: Aws, reference: Reference) -> Mapping[str, Any] | None:
@@ -42,29 +55,34 @@ def described(aws: Aws, reference: Reference) -> Mapping[str, Any] | None:
 
     Raises: `NotSignedIn` if these credentials are of another account, which would know no such job either.
     """
-    try:
-        with answers(f"SageMaker does not say how {reference.name} is"):
-            client = aws.client("sagemaker", reference.region)
-            try:
-                told: Mapping[str, Any] = client.describe_training_job(TrainingJobName=reference.name)
-            except ClientError as error:
-                if is_not_found(error):
-                    _refuse_other_account(aws, reference)
-                    return None
-                raise
-    except NotSignedIn:
-        aws.forget()  # the next question is asked with what a new login has left
-        raise
+    with in_touch(aws), answers(f"SageMaker does not say how {reference.name} is"):
+        client = aws.client("sagemaker", reference.region)
+        try:
+            told: Mapping[str, Any] = client.describe_training_job(TrainingJobName=reference.name)
+        except ClientError as error:
+            if is_not_found(error):
+                _refuse_other_account(aws, reference)
+                return None
+            raise
     is_another = reference.created_ms not in (None, milliseconds(told["CreationTime"]))
     return None if is_another else told
 
 
-def need_described(aws: Aws, reference: Reference) -> Mapping[str, Any]:
-    """The same; raises `PlatformProblem` where the job is gone."""
+def need_described(aws: Aws, reference: Reference, *, max_age_s: float = 0) -> Mapping[str, Any]:
+    """The same; raises `PlatformProblem` where the job is gone.
+
+    Args:
+        max_age_s: For a job that has ended: an answer of so many seconds ago will do.
+    """
+    known: Mapping[str, Any] | None = aws.remembered.get("told", str(reference), max_age_s=max_age_s)
+    if known is not None:
+        return known
     told = described(aws, reference)
     if told is None:
         what = f"SageMaker no longer knows the training job {reference.name}"
         raise PlatformProblem(what, why="it was deleted there", fix="ipymlops jobs platform:sagemaker")
+    if state_of(told).is_final:
+        aws.remembered.put("told", str(reference), answer=told)
     return told
 
 
@@ -81,9 +99,9 @@ def plan_of(aws: Aws, reference: Reference) -> Plan:
         nodes=nodes,
         usd_per_hour=None if machine.usd_per_hour is None else machine.usd_per_hour * nodes,
         price_as_of=machine.as_of,
-        max_runtime_s=int(told.get("StoppingCondition", {}).get("MaxRuntimeInSeconds") or 0),
+        max_runtime_s=int(told.get("StoppingCondition", {}).get("MaxRuntimeInSeconds") or DEFAULT_MAX_RUNTIME_S),
         image=told.get("AlgorithmSpecification", {}).get("TrainingImage"),
-        request={"CreateTrainingJob": {key: value for key, value in told.items() if key in ECHOED}},
+        request={"CreateTrainingJob": _request(told)},
         notes=tuple(f"{name} = {value}" for name, value in told.get("HyperParameters", {}).items()),
     )
 
@@ -143,13 +161,17 @@ def machine_of(aws: Aws, told: Mapping[str, Any]) -> tuple[Machine, int]:
     """The machine with the price that is known without asking, and how many of them."""
     resources = told.get("ResourceConfig") or {}
     groups = resources.get("InstanceGroups") or []
-    kind = told.get("SelectedInstanceType") or resources.get("InstanceType")
-    if not kind and len(groups) == 1:
+    kind = resources.get("SelectedInstanceType") or resources.get("InstanceType")
+    if not kind and len({group["InstanceType"] for group in groups}) == 1:
         kind = groups[0]["InstanceType"]
-    count = resources.get("InstanceCount") or sum(group["InstanceCount"] for group in groups) or 1
-    machine = machine_called(kind or "")
-    (priced,) = known_prices(aws, [machine])
-    return priced, int(count)
+    (priced,) = known_prices(aws, [machine_called(kind or "")])
+    return priced, nodes_of(told)
+
+
+def nodes_of(told: Mapping[str, Any]) -> int:
+    resources = told.get("ResourceConfig") or {}
+    groups = sum(int(group.get("InstanceCount", 0)) for group in resources.get("InstanceGroups") or ())
+    return int(resources.get("SelectedInstanceCount") or resources.get("InstanceCount") or groups or 1)
 
 
 def metrics_of(told: Mapping[str, Any]) -> dict[str, float]:
@@ -179,6 +201,13 @@ def utc(moment: datetime | None) -> datetime | None:
 
 def milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
+
+
+def _request(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a description that was in the request."""
+    machines = told.get("ResourceConfig") or {}
+    asked = {name: value for name, value in machines.items() if not name.startswith("Selected")}
+    return {**{name: value for name, value in told.items() if name in ECHOED}, "ResourceConfig": asked}
 
 
 def _plain(value: str) -> str:
