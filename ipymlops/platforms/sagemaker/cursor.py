@@ -1,36 +1,72 @@
-"""How far a log has been read: for each stream the service's token, and how many events it has given."""
+"""How far a log has been read, as one line of JSON whose size does not grow with the log."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from ipymlops.errors import PlatformProblem
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One stream: `token` is "" at its head; `count` events came so far; `is_over`: a later start's stream follows."""
+    """One stream.
+
+    Attributes:
+        token: The service's, of what comes next; "" at the stream's head.
+        count: So many events came so far, and `lines` of them were the end of a line.
+        skip: So many events from here on have been given before.
+        is_over: A later start's stream follows, and nothing came of this one for a while.
+    """
 
     token: str = ""
     count: int = 0
+    lines: int = 0
+    skip: int = 0
     is_over: bool = False
+
+    def from_head(self) -> Mark:
+        """The same place without the token."""
+        return replace(self, token="", skip=self.count)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A way through all streams at once, by time; each begins a while before the end of the one before.
+
+    Attributes:
+        token: Of its next page; "" before its first one.
+        start_ms, newest_ms: Where it began; the latest event seen by any.
+        floor_ms: What is older is not read again, as not all of it is in `seen`.
+        seen: (milliseconds, short name) of the events that were given and may come again.
+    """
+
+    token: str = ""
+    start_ms: int = 0
+    newest_ms: int = 0
+    floor_ms: int = 0
+    seen: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """All streams, and how many polls since the job's end brought nothing."""
+    """All streams by their short names, and how many polls since the job's end brought nothing."""
 
     marks: Mapping[str, Mark] = field(default_factory=dict)
+    sweep: Sweep = Sweep()
     quiet: int = 0
 
     def mark(self, stream: str) -> Mark:
         return self.marks.get(stream, Mark())
 
     def __str__(self) -> str:
-        rows = {stream: [one.token, one.count, int(one.is_over)] for stream, one in self.marks.items()}
-        return json.dumps({"streams": rows, "quiet": self.quiet}, separators=(",", ":"))
+        rows = {
+            stream: [one.token, one.count, one.lines, one.skip, int(one.is_over)] for stream, one in self.marks.items()
+        }
+        told = {"streams": rows, "sweep": list(asdict(self.sweep).values()), "quiet": self.quiet}
+        return json.dumps(told, separators=(",", ":"))
 
 
 def read_cursor(text: str) -> Cursor:
@@ -40,13 +76,21 @@ def read_cursor(text: str) -> Cursor:
     try:
         told = json.loads(text)
         marks = {str(stream): _mark(*row) for stream, row in told["streams"].items()}
-        return Cursor(marks, int(told["quiet"]))
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        return Cursor(marks, _sweep(*told["sweep"]), int(told["quiet"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         what = "this is no place in a log of SageMaker"
         raise PlatformProblem(what, why=f"{text[:80]!r}", fix="read the log from its beginning") from problem
 
 
-def _mark(token: object, count: object, is_over: object) -> Mark:
-    if not isinstance(token, str) or not isinstance(count, int):
-        raise TypeError("a token is text, and a count is a number")
-    return Mark(token, count, bool(is_over))
+def _mark(token: Any, count: Any, lines: Any, skip: Any, is_over: Any) -> Mark:
+    return Mark(_text(token), int(count), int(lines), int(skip), bool(is_over))
+
+
+def _sweep(token: Any, start: Any, newest: Any, floor: Any, seen: Any) -> Sweep:
+    return Sweep(_text(token), int(start), int(newest), int(floor), tuple((int(at), _text(one)) for at, one in seen))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a token is text")
+    return value

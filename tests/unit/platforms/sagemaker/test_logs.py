@@ -24,11 +24,11 @@ class Talking(Live):
         stream = f"{self.job.name}/algo-{host}-{self.epoch + start}"
         self.api.write_log(self.job.region, stream, [(time.time(), text) for text in texts])
 
-    def end(self, *, lines=None, ago_s=3600.0):
+    def end(self, *, lines=None, ago_s=3600.0, status="Completed"):
         """Its end, so long ago that its tail has had its time, unless what the launcher counted says it sooner."""
         if lines is not None:
             self.leave(log_lines=lines)
-        self.job.finish("Completed")
+        self.job.finish(status)
         if lines is None:
             self.job.training_ended_at = time.time() - ago_s
 
@@ -55,8 +55,24 @@ def test_before_the_first_output_there_is_no_log_and_no_end(talking):
 
 
 def test_a_log_that_never_begins_ends_with_its_job(talking):
-    talking.end()
+    talking.end(status="Failed")
     assert talking.read() == []
+
+
+def test_a_script_that_wrote_nothing_has_an_empty_log(talking):
+    talking.end(lines=0)
+    assert talking.read() == []
+
+
+def test_a_log_whose_group_was_deleted_is_a_problem_that_says_so(api, talking):
+    talking.say("one")
+    cursor = talking.sender.platform().logs(talking.ref).cursor
+    talking.end()
+    api.client("logs").delete_log_group(logGroupName="/aws/sagemaker/TrainingJobs")
+    for place in ("", cursor):
+        with pytest.raises(PlatformProblem, match="no log of") as problem:
+            talking.sender.platform().logs(talking.ref, place)
+        assert "/aws/sagemaker/TrainingJobs" in problem.value.why
 
 
 def test_what_comes_later_is_read_on(talking):
@@ -121,8 +137,8 @@ def test_hosts_are_told_apart_in_their_natural_order(api, sender):
     assert {(line.node, line.text) for line in lines} == {
         (0, b"host 1"),
         (1, b"host 2"),
-        (2, b"host 10"),
-        (3, b"host 11"),
+        (9, b"host 10"),
+        (10, b"host 11"),
     }
 
 
