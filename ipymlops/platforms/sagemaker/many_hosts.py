@@ -67,7 +67,7 @@ def _page(client: Any, reference: Reference, sweep: Sweep, most: int) -> Mapping
         except ClientError as error:
             if code_of(error) == "ResourceNotFound":  # not yet, or no longer
                 return {"events": []}
-            if sweep.token and code_of(error) == "InvalidParameter":
+            if sweep.token and code_of(error) in {"InvalidParameter", "Validation"}:
                 return None
             raise
     return page

@@ -38,6 +38,7 @@ PROBES = {
     "s3:ListBucket": Probe("s3", "list_objects_v2", {"MaxKeys": 1}, is_of_bucket=True),
     "s3:GetObject": Probe("s3", "head_object", {"Key": f"ipymlops/{NOBODY}"}, is_of_bucket=True),
     "logs:DescribeLogStreams": Probe("logs", "describe_log_streams", {"logGroupName": LOG_GROUP, "limit": 1}),
+    "logs:FilterLogEvents": Probe("logs", "filter_log_events", {"logGroupName": LOG_GROUP, "limit": 1}),
     "logs:GetLogEvents": Probe("logs", "get_log_events", {"logGroupName": LOG_GROUP, "logStreamName": NOBODY}),
     "ecr:DescribeImages": Probe("ecr", "describe_images", {"repositoryName": NOBODY}),
     "iam:GetRole": Probe("iam", "get_role", {"RoleName": NOBODY}),

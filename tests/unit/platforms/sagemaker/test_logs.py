@@ -193,3 +193,55 @@ def test_when_it_last_wrote_is_known(talking):
     assert talking.sender.platform().last_output_at(talking.ref) is None
     talking.say("x")
     assert abs(talking.sender.platform().last_output_at(talking.ref).timestamp() - time.time()) < 60
+
+
+def test_many_lines_come_in_pages_of_bounded_size(talking):
+    platform = talking.sender.platform()
+    talking.say(*(f"{number}" for number in range(12_000)))
+    talking.end(lines=12_000)
+    got, cursor, is_end = [], "", False
+    while not is_end:
+        page = platform.logs(talking.ref, cursor)
+        assert len(page.lines) <= 5_000
+        got += [line.text for line in page.lines]
+        cursor, is_end = page.cursor, page.is_end
+    assert got == [b"%d" % number for number in range(12_000)]
+    assert len(cursor) < 500
+
+
+def test_the_late_tail_of_an_earlier_start_is_read_too(talking):
+    platform = talking.sender.platform()
+    talking.say("before")
+    talking.say("after", start=7)
+    cursor = platform.logs(talking.ref).cursor
+    cursor = platform.logs(talking.ref, cursor).cursor
+    talking.say("late")
+    assert [line.text for line in platform.logs(talking.ref, cursor).lines] == [b"late"]
+
+
+def test_events_that_cannot_be_read_yet_are_waited_for(api, talking):
+    platform = talking.sender.platform()
+    api.faults.late_log_events = 3600
+    talking.say("late")
+    talking.end(lines=1)
+    page = platform.logs(talking.ref)
+    assert (page.lines, page.is_end) == ((), False)
+    api.faults.late_log_events = 0
+    page = platform.logs(talking.ref, page.cursor)
+    assert ([line.text for line in page.lines], page.is_end) == ([b"late"], True)
+
+
+def test_a_line_in_several_events_is_no_sooner_complete_than_its_last_one(talking):
+    platform = talking.sender.platform()
+    talking.say("y" * 256 * 1024)  # its rest is on its way
+    talking.end(lines=1)
+    page = platform.logs(talking.ref)
+    assert not page.is_end
+    talking.say("z")
+    assert platform.logs(talking.ref, page.cursor).is_end
+
+
+def test_what_is_no_text_comes_as_it_came(talking):
+    talking.say("10%\r20%\x1b[31m red", "  two words ")
+    lines = talking.sender.platform().logs(talking.ref).lines
+    assert [line.text for line in lines] == [b"10%\r20%\x1b[31m red", b"  two words "]

@@ -1,6 +1,7 @@
 """The two policies: as small as the calls that the code makes, and no smaller."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -89,6 +90,8 @@ def _live_through_everything(platform, api, folder):
     page = platform.logs(ref)
     platform.logs(ref, page.cursor)
     platform.last_output_at(ref)
+    many = replace(spec, nodes=4)
+    platform.logs(platform.submit(new_job_id(), "many", many, code, platform.plan(many)))
     platform.status(ref)
     list(platform.metrics(ref))
     list(platform.artifacts(ref))
