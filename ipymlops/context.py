@@ -57,6 +57,9 @@ class Screen(Protocol):
     def log(self, line: LogLine, *, with_rank: bool) -> None:
         """A line of the script."""
 
+    def progress(self, done_bytes: int, total_bytes: int, what: str) -> None:
+        """How far a transfer is; the last time with all of it done."""
+
     def following(self, job: Job) -> AbstractContextManager[None]:
         """Around a follow: a tail card in a notebook, nothing in a terminal."""
 

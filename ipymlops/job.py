@@ -234,7 +234,8 @@ class Artifact:
     """One file that a job wrote; `path` is POSIX, below the output.
 
     Attributes:
-        digest: `sha256:HEX` or `md5:HEX` of its content, where the platform tells without reading it.
+        digest: Of its content, where the platform tells without reading it: `sha256:HEX`, `md5:HEX`, or
+            `md5/BYTES:HEX`, the MD5 of the MD5s of its parts of so many bytes.
         has_arrived: False for a file that the job has written, and that is nowhere to be fetched from.
     """
 

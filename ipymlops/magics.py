@@ -28,7 +28,7 @@ class LiveScreen:
         self._screen = screen
         self._watcher: Watcher | None = None
         self.note, self.ask = screen.note, screen.ask
-        self.log, self.following = screen.log, screen.following
+        self.log, self.following, self.progress = screen.log, screen.following, screen.progress
 
     def card(self, job: Job, intent: Intent | None = None, hints: Sequence[str] = ()) -> None:
         self._screen.card(job, intent, hints)

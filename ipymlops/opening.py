@@ -24,6 +24,8 @@ class NoScreen:
 
     def log(self, line: LogLine, *, with_rank: bool) -> None: ...
 
+    def progress(self, done_bytes: int, total_bytes: int, what: str) -> None: ...
+
     def following(self, job: Job) -> AbstractContextManager[None]:  # noqa: ARG002 - nothing to show of any job
         return nullcontext()
 

@@ -9,10 +9,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ipymlops.context import Context
+from ipymlops.control.transfer import transferred
 from ipymlops.control.wording import called, line, listing
-from ipymlops.errors import PlatformProblem, UsageProblem
+from ipymlops.errors import PlatformProblem, Unreachable, UsageProblem
 from ipymlops.job import Artifact, Job
 from ipymlops.platforms.base import Platform
+from ipymlops.platforms.digests import digest_of
 from ipymlops.spec import PlatformRef
 
 
@@ -27,50 +29,61 @@ def listed(context: Context, job: Job, glob: str | None = None) -> tuple[Artifac
 def fetch(context: Context, job: Job, glob: str | None, to: Path, *, force: bool = False) -> tuple[Artifact, ...]:
     """Write the files that match to `to`/path, each at once or not at all; one that is there and equal is left alone.
 
+    Files that have not arrived are named, and passed over.
+
     Raises:
         `UsageProblem` if one is there and differs, unless `force`; nothing was written then. Also if none matches.
         `PlatformProblem` if a path would lead out of the folder; nothing was written.
     """
     files = listed(context, job, glob)
     if glob is not None and not files:
-        raise UsageProblem(f"no file of {called(job)} matches {glob!r}", fix=line("artifacts", job.number))
+        files = _unlisted(context, job, glob)
     for one in files:
         _refuse_hostile(job, one.path)
     if job.ref is None:
         return ()
+    lost = [one.path for one in files if not one.has_arrived]
+    if lost:
+        context.screen.note(f"{listing(lost)} cannot be fetched: written by the job, and lost with its machine")
+    files = tuple(one for one in files if one.has_arrived)
     platform = context.platforms[job.platform]
     there = {one.path for one in files if os.path.lexists(to / one.path)}
     differing = [one.path for one in files if one.path in there and _differs(platform, job.ref, one, to)]
     if differing and not force:
         raise _in_the_way(job, differing, to, glob)
-    for one in files:
-        if one.path not in there or one.path in differing:
-            _fetch_one(platform, job.ref, one, to)
+    todo = [one for one in files if one.path not in there or one.path in differing]
+    transferred(context, platform, job.ref, todo, to)
     return files
 
 
+def _unlisted(context: Context, job: Job, path: str) -> tuple[Artifact, ...]:
+    """A file that is named by its whole path and was not listed: inside a large archive, for example."""
+    none = UsageProblem(f"no file of {called(job)} matches {path!r}", fix=line("artifacts", job.number))
+    if job.ref is None or any(sign in path for sign in "*?["):
+        raise none
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        try:
+            context.platforms[job.platform].fetch(job.ref, path, copy)
+        except Unreachable:
+            raise
+        except PlatformProblem as problem:
+            raise none from problem
+        return (Artifact(path, copy.stat().st_size),)
+
+
 def _differs(platform: Platform, ref: PlatformRef, one: Artifact, to: Path) -> bool:
+    """Whether what is there is another content; it is fetched to compare where no digest tells."""
     target = to / one.path
     if not target.is_file() or target.stat().st_size != one.bytes:
         return True
+    if one.digest:
+        kind, _, digest = one.digest.partition(":")
+        return digest_of(target, kind) != digest  # no need to fetch it
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         platform.fetch(ref, one.path, copy)
         return not filecmp.cmp(copy, target, shallow=False)
-
-
-def _fetch_one(platform: Platform, ref: PlatformRef, one: Artifact, to: Path) -> None:
-    target = to / one.path
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".ipymlops-") as folder:
-            part = Path(folder) / "part"
-            platform.fetch(ref, one.path, part)
-            part.replace(target)
-    except OSError as problem:
-        why = f"{target}: {os.strerror(problem.errno) if problem.errno else problem}"
-        fix = "choose another folder with --to"
-        raise UsageProblem(f"{one.path} could not be written", why=why, fix=fix) from problem
 
 
 def _matches(path: str, glob: str | None) -> bool:

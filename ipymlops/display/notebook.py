@@ -15,8 +15,10 @@ from typing import Any
 from ipymlops.context import SystemClock
 from ipymlops.display.card import Card
 from ipymlops.display.plain import is_yes, plain
+from ipymlops.display.progress import Progress
 from ipymlops.job import Job, LogLine
 from ipymlops.spec import Intent, JobId
+from ipymlops.units import size
 
 TAIL_LINES = 20
 TAIL_LINE_BYTES = 2000
@@ -53,6 +55,7 @@ class NotebookScreen:
         self._cards: OrderedDict[JobId, _Live] = OrderedDict()
         self._lock = threading.RLock()
         self._followed: _Live | None = None
+        self._progress, self._bars, self._has_bar = Progress(self._now), 0, False
         self._printed: deque[bytes] = deque()
         self._printed_bytes = self._dropped_lines = 0
         shell.events.register("post_execute", self._print_lines)
@@ -89,6 +92,16 @@ class NotebookScreen:
             return
         live.tail.append(text if len(text) <= TAIL_LINE_BYTES else text[-TAIL_LINE_BYTES:])
         live.is_changed = True
+
+    def progress(self, done_bytes: int, total_bytes: int, what: str) -> None:
+        """One line of the cell; what stays of it says how much came."""
+        text = self._progress.line(done_bytes, total_bytes, what)
+        if text or self._has_bar:
+            self._bars += not self._has_bar
+            data = {"text/plain": text or f"{size(total_bytes)}: {plain(what)}"}
+            transient = {"display_id": f"ipymlops-progress-{id(self)}-{self._bars}"}
+            self._shell.display_pub.publish(data, {}, transient=transient, update=self._has_bar)
+        self._has_bar = bool(text)
 
     @contextmanager
     def following(self, job: Job) -> Iterator[None]:

@@ -10,7 +10,7 @@ from ipymlops.display.blocks import Block, Cell, Fact, Facts, Heading, Notes, Ta
 from ipymlops.display.looks import CAUSES, Tone, badge, look_of
 from ipymlops.display.plain import shortened
 from ipymlops.display.sent import TIMES, spent_usd
-from ipymlops.job import EndReason, Job
+from ipymlops.job import Artifact, EndReason, Job
 from ipymlops.platforms.abilities import Proposal
 from ipymlops.platforms.base import Check
 from ipymlops.units import age, count, duration, figure, size, usd
@@ -53,12 +53,20 @@ def artifacts(result: ArtifactList, door: str) -> tuple[Block, ...]:
     fetch = f"fetch with {door} artifacts {result.job.number}{narrowed} --to DIR"
     done = f"written to {result.to}" if result.to else fetch
     heading = Heading("✓" if result.to else "≡", "good" if result.to else "live", f"files of {result.job.name}", total)
-    rows = tuple((Cell(one.path), Cell(size(one.bytes))) for one in result.files[:MOST_ROWS])
+    rows = tuple((Cell(one.path), Cell(_came(one))) for one in result.files[:MOST_ROWS])
+    lost = sum(1 for one in result.files if not one.has_arrived)
     rest = len(result.files) - MOST_ROWS
     more = (f"and {count(rest, 'more file')}: narrow with a GLOB",) if rest > 0 else ()
     if not rows:
         return heading, Notes("dim", ("no files there (yet)",))
-    return heading, Table(("file", "size>"), rows), Notes("dim", (*more, done))
+    table = heading, Table(("file", "size>"), rows), Notes("dim", (*more, done))
+    if not lost:
+        return table
+    return *table, Notes("warn", (f"{count(lost, 'file')} lost with the machine: written, and not copied in time",))
+
+
+def _came(one: Artifact) -> str:
+    return size(one.bytes) if one.has_arrived else f"{size(one.bytes)}, has not arrived"
 
 
 def checks(result: DoctorReport | SetupReport, door: str) -> tuple[Block, ...]:

@@ -15,10 +15,13 @@ from ipymlops.display.blocks import View
 from ipymlops.display.card import Card
 from ipymlops.display.looks import badge, look_of
 from ipymlops.display.plain import is_yes, plain
+from ipymlops.display.progress import Progress
 from ipymlops.job import Job, JobState, LogLine
 from ipymlops.spec import Intent, JobId
 
 SGR = {"good": "32", "live": "34", "warn": "33", "bad": "31", "dim": "2"}
+BAR_CHARACTERS = 79
+"""A line that wraps could not be taken back."""
 SIGPIPE_STATUS = 141
 """What a shell reports for a command that wrote to a pipe nobody reads any more: `logs 7 -f | head`."""
 
@@ -50,6 +53,7 @@ class TerminalScreen:
         self._door, self._now = door, now or SystemClock().now
         self._cell = cell or (lambda: None)
         self._shown: dict[JobId, _Shown] = {}
+        self._progress, self._has_bar = Progress(self._now), False
 
     def note(self, text: str) -> None:
         self._say("\n".join(plain(line) for line in text.splitlines()))
@@ -86,6 +90,15 @@ class TerminalScreen:
             self._stdout.flush()
         except BrokenPipeError:
             _leave(self._stdout)
+
+    def progress(self, done_bytes: int, total_bytes: int, what: str) -> None:
+        if not self._stderr.isatty():
+            return
+        text = self._progress.line(done_bytes, total_bytes, what)
+        if text or self._has_bar:
+            self._stderr.write(_encodable(f"\r\x1b[K{text[:BAR_CHARACTERS]}", self._stderr))
+            self._stderr.flush()
+        self._has_bar = bool(text)
 
     @contextmanager
     def following(self, job: Job) -> Iterator[None]:  # noqa: ARG002 - a terminal shows the lines as they come

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -101,6 +101,19 @@ class Platform(ABC):
     @abstractmethod
     def fetch(self, ref: PlatformRef, path: str, to: Path) -> None:
         """Write one artifact to the new file `to`; raises `PlatformProblem` if there is none of that path."""
+
+    def fetch_telling(
+        self,
+        ref: PlatformRef,
+        path: str,
+        to: Path,
+        progress: Callable[[int], object],  # noqa: ARG002 - for those that are far
+    ) -> None:
+        """The same, telling of the bytes as they come, from any thread; what `progress` raises ends it.
+
+        What a broken fetch has brought may stay beside `to`, in hidden files, for the next one to go on from.
+        """
+        self.fetch(ref, path, to)
 
     @abstractmethod
     def metrics(self, ref: PlatformRef) -> Iterator[Mapping[str, Any]]:

@@ -100,6 +100,9 @@ class JsonScreen:
         sys.stdout.write(as_json(line_json(line)) + "\n")
         sys.stdout.flush()
 
+    def progress(self, done_bytes: int, total_bytes: int, what: str) -> None:
+        """Progress is for eyes, too."""
+
     def following(self, job: Job) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 

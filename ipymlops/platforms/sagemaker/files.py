@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from ipymlops.job import Artifact
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.layout import CHECKPOINTS, OURS, OUTPUT, TENSORBOARD, bucket_and_key
 from ipymlops.platforms.sagemaker.members import Archive
-from ipymlops.platforms.sagemaker.outputs import ARCHIVES, Object, Outputs, no_such
-from ipymlops.platforms.sagemaker.reading import need_described
+from ipymlops.platforms.sagemaker.outputs import ARCHIVES, Object, Outputs
+from ipymlops.platforms.sagemaker.reading import in_touch, need_described
 from ipymlops.platforms.sagemaker.reference import Reference
 from ipymlops.platforms.sagemaker.results import manifest_of
 from ipymlops.platforms.sagemaker.states import state_of
-from ipymlops.platforms.sagemaker.transfers import download, source_of
+from ipymlops.platforms.sagemaker.transfers import digest_in, first_part_bytes, source_of
 
+MODEL, REST = ARCHIVES
 LATE = "late/"
-EMPTY_BYTES = 512
-"""A `tar.gz` of so few bytes holds nothing."""
 LISTED_BYTES = 64 << 20
-"""Archives up to this size are listed by their members, which reads them through once."""
+"""A larger archive is not read through only to list its members; each can be fetched by its path."""
+Rows = Mapping[str, Mapping[str, Any]]
 
 
 def artifacts(aws: Aws, reference: Reference) -> Iterator[Artifact]:
-    told = need_described(aws, reference)
-    outputs = Outputs(aws, reference, told)
-    if not outputs.has_launcher:
-        return iter(_of_others(outputs))
-    return iter(_of_ours(outputs, is_final=state_of(told).is_final))
-
-
-def fetch(aws: Aws, reference: Reference, path: str, to: Path) -> None:
-    told = need_described(aws, reference)
-    outputs = Outputs(aws, reference, told)
-    for bucket, key in _places(outputs, path):
-        source = source_of(outputs.s3, bucket, key)
-        if source:
-            download(source, to, sha256=_sha256(outputs, key) if outputs.has_launcher else None)
-            return
-    if not _from_archive(outputs, path, to):
-        raise no_such(path)
+    with in_touch(aws):
+        outputs = Outputs(aws, reference, need_described(aws, reference))
+        yield from (_of_ours(outputs) if outputs.has_launcher else _of_others(outputs)).values()
 
 
 def mirror_paths(path: str) -> tuple[str, ...]:
@@ -51,147 +36,117 @@ def mirror_paths(path: str) -> tuple[str, ...]:
     return (f"{OUTPUT}/{path}", *([path] if first in (TENSORBOARD, CHECKPOINTS) else []))
 
 
-def shown_path(mirrored: str) -> str | None:
-    """The path of what lies there in the mirror; None for what is ours."""
-    folder, _, rest = mirrored.partition("/")
-    if folder == OUTPUT:
-        return rest or None
-    return mirrored if folder in (TENSORBOARD, CHECKPOINTS) and rest else None
+def manifest_rows(outputs: Outputs) -> Rows:
+    """What all nodes had written at their end, by the path in the mirror; {} while the job goes on."""
+    if not outputs.has_launcher or not state_of(outputs.told).is_final:
+        return {}
+    known: Rows | None = outputs.aws.remembered.get("manifest", str(outputs.reference))
+    if known is None:
+        found = (manifest_of(outputs, rank) for rank in range(outputs.nodes))
+        known = {path: row for rows in found for path, row in rows.items()}
+        outputs.aws.remembered.put("manifest", str(outputs.reference), answer=known)
+    return known
 
 
-def _of_ours(outputs: Outputs, *, is_final: bool) -> Iterable[Artifact]:
-    rows = _manifest_rows(outputs) if is_final else {}
-    found: dict[str, Artifact] = {}
-    mirrored = set()
-    for one in sorted(outputs.listed(outputs.mirror_bucket, outputs.mirror), key=_output_first(outputs)):
-        below = one.key.removeprefix(outputs.mirror)
-        mirrored.add(below)
-        path = shown_path(below)
-        if path:
-            sha256 = rows.get(below, {}).get("sha256")
-            digest = f"sha256:{sha256}" if sha256 else one.digest
-            found.setdefault(path, Artifact(path, one.bytes, one.modified_at, digest))
-    for row in (row for below, row in rows.items() if below not in mirrored):
-        path = shown_path(row["path"])
-        if path:
-            found.setdefault(path, _late(outputs, row, path))
-    for packed in _members(outputs) if is_final else ():
-        found.setdefault(packed.path, packed)
-    return found.values()
-
-
-def _output_first(outputs: Outputs) -> Any:
-    first = f"{outputs.mirror}{OUTPUT}/"
-    return lambda one: (not one.key.startswith(first), one.key)
-
-
-def _manifest_rows(outputs: Outputs) -> dict[str, Mapping[str, Any]]:
-    """What all nodes had written at their end, by the path in the mirror."""
-    found = (manifest_of(outputs, rank) for rank in range(outputs.nodes))
-    return {path: row for rows in found for path, row in rows.items()}
-
-
-def _late(outputs: Outputs, row: Mapping[str, Any], path: str) -> Artifact:
-    archive = outputs.archive("output.tar.gz")
-    kept = {one.path for one in archive.members()} if archive else set()
-    digest = f"sha256:{row['sha256']}" if row.get("sha256") else None
-    moment = datetime.fromtimestamp(row["modified_at"], timezone.utc)
-    return Artifact(path, row["bytes"], moment, digest, has_arrived=f"{LATE}{row['path']}" in kept)
-
-
-def _members(outputs: Outputs) -> Iterator[Artifact]:
-    """What a script has left in the folders that SageMaker packs itself."""
-    for name in ARCHIVES:
-        archive = outputs.archive(name)
-        if archive is None or archive.bytes <= EMPTY_BYTES:
-            continue
-        if name == ARCHIVES[0]:
-            yield Artifact(name, archive.bytes)
-        yield from _listed(name, archive)
-
-
-def _listed(name: str, archive: Archive) -> Iterator[Artifact]:
-    if archive.bytes > LISTED_BYTES:
-        return
-    for one in archive.members():
-        if not one.path.startswith((f"{OURS}/", LATE)):
-            yield Artifact(f"{name}/{one.path}", one.bytes, datetime.fromtimestamp(one.modified_at, timezone.utc))
-
-
-def _of_others(outputs: Outputs) -> Iterable[Artifact]:
-    """Another tool's job: everything below the places that its request names."""
-    found: dict[str, Artifact] = {}
-    for prefix, bucket, below in _folders(outputs):
-        for one in outputs.listed(bucket, below):
-            path = prefix + one.key.removeprefix(below)
-            if path and not path.endswith("/"):
-                found.setdefault(path, _artifact(path, one))
-    for name in ARCHIVES:
-        archive = outputs.archive(name) if name in found else None
-        for member in _listed(name, archive) if archive and archive.bytes > EMPTY_BYTES else ():
-            found.setdefault(member.path, member)
-    return found.values()
-
-
-def _artifact(path: str, one: Object) -> Artifact:
-    return Artifact(path, one.bytes, one.modified_at, one.digest)
-
-
-def _folders(outputs: Outputs) -> Iterator[tuple[str, str, str]]:
-    """(what stands before the path, bucket, prefix)."""
+def folders(outputs: Outputs) -> Iterator[tuple[str, str, str]]:
+    """Of another tool's job: (what stands before the path, bucket, prefix) of what its request names."""
     yield "", outputs.bucket, outputs.archives
     if outputs.mirror_bucket and outputs.mirror:
         yield f"{CHECKPOINTS}/", outputs.mirror_bucket, outputs.mirror
     board = outputs.told.get("TensorBoardOutputConfig", {}).get("S3OutputPath")
     if board:
         bucket, prefix = bucket_and_key(board)
-        yield f"{TENSORBOARD}/", bucket, f"{prefix.rstrip('/')}/{outputs.reference.name}/tensorboard-output/"
+        name = f"{outputs.reference.name}/tensorboard-output/"
+        yield f"{TENSORBOARD}/", bucket, f"{prefix.rstrip('/')}/{name}".lstrip("/")
 
 
-def _places(outputs: Outputs, path: str) -> Iterator[tuple[str, str]]:
-    """(bucket, key) of where a file of this path may be."""
-    if not path or path.startswith("/") or ".." in path.split("/"):
-        return
-    if outputs.has_launcher:
-        yield from ((outputs.mirror_bucket, f"{outputs.mirror}{below}") for below in mirror_paths(path))
-        if path in ARCHIVES:
-            yield outputs.bucket, f"{outputs.archives}{path}"
-        return
-    for prefix, bucket, below in _folders(outputs):
-        if path.startswith(prefix):
-            yield bucket, f"{below}{path.removeprefix(prefix)}"
-
-
-def _sha256(outputs: Outputs, key: str) -> str | None:
-    """What the manifest says of a file of a job that has ended."""
+def _of_ours(outputs: Outputs) -> dict[str, Artifact]:
+    rows = manifest_rows(outputs)
+    mirrored = {
+        one.key.removeprefix(outputs.mirror): one for one in outputs.listed(outputs.mirror_bucket, outputs.mirror)
+    }
+    found: dict[str, Artifact] = {}
+    tags = _Tags(outputs.s3, outputs.mirror_bucket)
+    for below, one in sorted(mirrored.items(), key=lambda item: (not item[0].startswith(f"{OUTPUT}/"), item[0])):
+        path = _shown_path(below)
+        if path:
+            digest = _digest(rows.get(below, {})) or tags.digest(one)
+            found.setdefault(path, Artifact(path, one.bytes, one.modified_at, digest))
     if not state_of(outputs.told).is_final:
+        return found
+    return {**_ended(outputs, {below: row for below, row in rows.items() if below not in mirrored}), **found}
+
+
+def _shown_path(mirrored: str) -> str | None:
+    """The path of what lies there in the mirror; None for what is ours."""
+    folder, _, rest = mirrored.partition("/")
+    if not rest or rest.endswith("/"):
         return None
-    row = _manifest_rows(outputs).get(key.removeprefix(outputs.mirror))
-    return row.get("sha256") if row else None
+    return {OUTPUT: rest, TENSORBOARD: mirrored, CHECKPOINTS: mirrored}.get(folder)
 
 
-def _from_archive(outputs: Outputs, path: str, to: Path) -> bool:
-    for name, member in _members_of(outputs, path):
+def _ended(outputs: Outputs, missing: Rows) -> dict[str, Artifact]:
+    """What is not in the mirror of a job that has ended: late, lost, or put where SageMaker packs it."""
+    found: dict[str, Artifact] = {}
+    archives = {name: archive for name in ARCHIVES if (archive := outputs.archive(name))}
+    kept = {one.path for one in archives[REST].members()} if missing and REST in archives else set()
+    for below, row in missing.items():
+        path = _shown_path(below)
+        if path:
+            moment = datetime.fromtimestamp(float(row.get("modified_at") or 0), timezone.utc)
+            has_arrived = f"{LATE}{below}" in kept
+            found.setdefault(path, Artifact(path, row["bytes"], moment, _digest(row), has_arrived=has_arrived))
+    for name, archive in archives.items():
+        members = _members(name, archive)
+        if name == MODEL and (members or archive.bytes > LISTED_BYTES):
+            found.setdefault(name, Artifact(name, archive.bytes))
+        found = {**members, **found}
+    return found
+
+
+def _members(name: str, archive: Archive) -> dict[str, Artifact]:
+    """What is in an archive, but for what is ours."""
+    known = archive.members() if archive.bytes <= LISTED_BYTES else archive.known() or []
+    theirs = (one for one in known if not one.path.startswith((f"{OURS}/", LATE)))
+    paths = ((f"{name}/{one.path}", one) for one in theirs)
+    return {
+        path: Artifact(path, one.bytes, datetime.fromtimestamp(one.modified_at, timezone.utc)) for path, one in paths
+    }
+
+
+def _of_others(outputs: Outputs) -> dict[str, Artifact]:
+    """Everything below the places that the request names."""
+    found: dict[str, Artifact] = {}
+    for prefix, bucket, below in folders(outputs):
+        tags = _Tags(outputs.s3, bucket)
+        for one in outputs.listed(bucket, below):
+            path = prefix + one.key.removeprefix(below)
+            if path and not path.endswith("/"):
+                found.setdefault(path, Artifact(path, one.bytes, one.modified_at, tags.digest(one)))
+    for name in [name for name in ARCHIVES if name in found]:
         archive = outputs.archive(name)
-        if archive is None:
-            continue
-        to.parent.mkdir(parents=True, exist_ok=True)
-        part = to.with_name(f".{to.name}.part"[-200:])
-        try:
-            with part.open("wb") as file:
-                is_there = archive.copy(member, file)
-            if is_there:
-                part.replace(to)
-                return True
-        finally:
-            part.unlink(missing_ok=True)
-    return False
+        found = {**(_members(name, archive) if archive else {}), **found}
+    return found
 
 
-def _members_of(outputs: Outputs, path: str) -> Iterator[tuple[str, str]]:
-    """(archive, member) that may hold it."""
-    name, _, member = path.partition("/")
-    if name in ARCHIVES and member:
-        yield name, member
-    if outputs.has_launcher and path:
-        yield from (("output.tar.gz", f"{LATE}{below}") for below in mirror_paths(path))
+def _digest(row: Mapping[str, Any]) -> str | None:
+    return f"sha256:{row['sha256']}" if row.get("sha256") else None
+
+
+class _Tags:
+    """What the ETags of one bucket's objects say of their contents. One object of each kind tells of all."""
+
+    def __init__(self, s3: Any, bucket: str) -> None:
+        self._s3, self._bucket = s3, bucket
+        self._is_plain: bool | None = None
+        self._part_bytes: int | None = None
+
+    def digest(self, one: Object) -> str | None:
+        """None where the tag is no digest, as in a bucket whose objects are encrypted with a key."""
+        if self._is_plain is None:
+            source = source_of(self._s3, self._bucket, one.key)
+            self._is_plain = source is None or source.digest is not None
+        if "-" in one.etag and self._part_bytes is None:
+            self._part_bytes = first_part_bytes(self._s3, self._bucket, one.key)
+        found = digest_in(one.etag, one.bytes, self._part_bytes or 0) if self._is_plain else None
+        return ":".join(found) if found else None

@@ -7,20 +7,23 @@ import io
 import json
 import os
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from ipymlops.errors import PlatformProblem
-from ipymlops.platforms.sagemaker.problems import answers
+from ipymlops.platforms.sagemaker.kept import KeptStream, make_room
+from ipymlops.platforms.sagemaker.transfers import Progress, Source, nobody
 
 PIECE_BYTES = 1 << 20
 SMALL_BYTES = 16 << 20
+BUFFER_BYTES = 64 << 10
 MOST_MEMBERS = 100_000
-MOST_RATIO = 2_000
-"""An archive that grows more than that was made to fill a disk."""
+MOST_BYTES, MOST_RATIO = 1 << 30, 200
+"""An archive that grows to more than both was made to fill a disk."""
 
 
 @dataclass(frozen=True)
@@ -33,78 +36,72 @@ class Member:
 
 
 class Archive:
-    """A `tar.gz` object. What was learnt of its members is kept in `cache`, by its ETag."""
+    """A `tar.gz` object. What was read of it is kept in `cache` by its ETag, and what was learnt of its members."""
 
-    def __init__(self, s3: Any, bucket: str, key: str, size: int, etag: str, cache: Path) -> None:  # noqa: PLR0917
-        self.bytes = size
-        self._s3, self._bucket, self._key, self._etag = s3, bucket, key, etag
-        name = hashlib.sha256(f"{bucket}/{key}@{etag}".encode()).hexdigest()[:32]
-        self._index = cache / f"archive-{name}.json"
+    def __init__(self, source: Source, cache: Path) -> None:
+        self.bytes = source.size
+        self._source = source
+        name = hashlib.sha256(f"{source.name}@{source.etag}".encode()).hexdigest()[:32]
+        self._index, self._kept = cache / f"{name}.json", cache / f"{name}.begin"
+
+    def known(self) -> list[Member] | None:
+        """All members, if they have been read; asks nobody."""
+        try:
+            return [Member(str(path), int(size), float(at)) for path, size, at in json.loads(self._index.read_bytes())]
+        except (OSError, ValueError, TypeError):
+            return None
 
     def members(self) -> list[Member]:
         """All of them; the first time that reads the whole archive."""
-        known = self._known()
-        if known is not None:
-            return known
-        found = [self._member(one) for one in self._walked() if one.isreg()]
-        self._keep(found)
+        found = self.known()
+        if found is None:
+            with self._opened(nobody) as tar:
+                found = [Member(_plain(one.name), one.size, float(one.mtime)) for one in self._safe(tar)]
+            self._keep(found)
         return found
 
     def read(self, path: str) -> bytes | None:
         """The content of a small member."""
-        with self._opened() as tar:
-            for one in self._safe(tar):
-                if _plain(one.name) == path and one.isreg() and one.size <= SMALL_BYTES:
-                    file = tar.extractfile(one)
-                    return file.read() if file else None
-        return None
+        buffer = io.BytesIO()
+        return buffer.getvalue() if self.copy(path, buffer, most_bytes=SMALL_BYTES) else None
 
-    def copy(self, path: str, to: IO[bytes]) -> bool:
-        """Write a member's content; False if there is none of that path."""
-        with self._opened() as tar:
+    def copy(self, path: str, to: IO[bytes], progress: Progress = nobody, *, most_bytes: int | None = None) -> bool:
+        """Write a member's content; False if there is none of that path (or only a larger one)."""
+        known = self.known()
+        if known is not None and path not in {one.path for one in known}:
+            return False
+        with self._opened(progress) as tar:
             for one in self._safe(tar):
-                if _plain(one.name) == path and one.isreg():
-                    file = tar.extractfile(one)
-                    while file and (piece := file.read(PIECE_BYTES)):
-                        to.write(piece)
-                    return True
+                if _plain(one.name) == path:
+                    return (most_bytes is None or one.size <= most_bytes) and _copied(tar, one, to)
         return False
 
-    def _walked(self) -> Iterator[tarfile.TarInfo]:
-        with self._opened() as tar:
-            yield from self._safe(tar)
-
     def _safe(self, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+        """The regular files: links and devices are passed over."""
         total = 0
         for number, one in enumerate(tar):
             total += one.size
-            if number > MOST_MEMBERS or total > MOST_RATIO * max(self.bytes, PIECE_BYTES):
-                what = f"s3://{self._bucket}/{self._key} holds more than an honest archive of its size"
-                raise PlatformProblem(what, fix=f"aws s3 cp s3://{self._bucket}/{self._key} .")
-            yield one
-
-    def _member(self, one: tarfile.TarInfo) -> Member:
-        return Member(_plain(one.name), one.size, float(one.mtime))
+            if number > MOST_MEMBERS or total > max(MOST_BYTES, MOST_RATIO * self.bytes):
+                why = f"{number} files, and {total} bytes of {self.bytes}: it was made to fill a disk"
+                fix = f"aws s3 cp {self._source.name} ."
+                what = f"{self._source.name} holds more than an honest archive of its size"
+                raise PlatformProblem(what, why=why, fix=fix)
+            if one.isreg():
+                yield one
 
     @contextmanager
-    def _opened(self) -> Iterator[tarfile.TarFile]:
-        """As a stream: when it is closed, the rest is not transferred."""
-        with answers(f"s3://{self._bucket}/{self._key} cannot be read"):
-            body = self._s3.get_object(Bucket=self._bucket, Key=self._key, IfMatch=self._etag)["Body"]
-        try:
-            with tarfile.open(fileobj=io.BufferedReader(_Raw(body), PIECE_BYTES), mode="r|gz") as tar:
-                yield tar
-        except (tarfile.TarError, EOFError, OSError) as problem:
-            what = f"s3://{self._bucket}/{self._key} is damaged, or the connection broke off"
-            raise PlatformProblem(what, why=str(problem), fix="run the line again") from problem
-        finally:
-            body.close()
-
-    def _known(self) -> list[Member] | None:
-        try:
-            return [Member(*row) for row in json.loads(self._index.read_text(encoding="utf-8"))]
-        except (OSError, ValueError, TypeError):
-            return None
+    def _opened(self, progress: Progress) -> Iterator[tarfile.TarFile]:
+        """As a stream: what comes after the last member that is read is not fetched."""
+        make_room(self._kept.parent)
+        with KeptStream(self._source, self._kept, progress) as stream:
+            try:
+                file = io.BufferedReader(stream, BUFFER_BYTES)
+                with tarfile.open(fileobj=file, mode="r|gz", bufsize=BUFFER_BYTES) as tar:
+                    yield tar
+            except (tarfile.TarError, EOFError, zlib.error) as problem:
+                self._kept.unlink(missing_ok=True)
+                what = f"{self._source.name} is no whole tar.gz"
+                raise PlatformProblem(what, why=str(problem), fix=f"aws s3 cp {self._source.name} .") from problem
 
     def _keep(self, members: list[Member]) -> None:
         self._index.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -114,19 +111,11 @@ class Archive:
         unfinished.replace(self._index)
 
 
-class _Raw(io.RawIOBase):
-    """botocore's stream, for a buffered reader."""
-
-    def __init__(self, body: Any) -> None:
-        self._body = body
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._body.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+def _copied(tar: tarfile.TarFile, one: tarfile.TarInfo, to: IO[bytes]) -> bool:
+    file = tar.extractfile(one)
+    while file and (piece := file.read(PIECE_BYTES)):
+        to.write(piece)
+    return file is not None
 
 
 def _plain(name: str) -> str:

@@ -11,13 +11,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ipymlops.errors import PlatformProblem
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.layout import LAUNCHER_CHANNEL, OURS, bucket_and_key
 from ipymlops.platforms.sagemaker.members import Archive
 from ipymlops.platforms.sagemaker.problems import answers, code_of, is_not_found
 from ipymlops.platforms.sagemaker.reading import OUR_ID, nodes_of
 from ipymlops.platforms.sagemaker.reference import Reference
+from ipymlops.platforms.sagemaker.transfers import source_of
 
 ARCHIVES = ("model.tar.gz", "output.tar.gz")
 
@@ -30,11 +30,6 @@ class Object:
     bytes: int
     modified_at: datetime
     etag: str
-
-    @property
-    def digest(self) -> str | None:
-        """The content's MD5, where the tag is one: it is none of an upload in parts."""
-        return f"md5:{self.etag}" if len(self.etag) == 32 and "-" not in self.etag else None  # noqa: PLR2004
 
 
 @dataclass(frozen=True)
@@ -124,15 +119,8 @@ class Outputs:
 
     def archive(self, name: str) -> Archive | None:
         """`model.tar.gz` or `output.tar.gz`; None where there is none."""
-        key = f"{self.archives}{name}"
-        with answers(f"s3://{self.bucket}/{key} cannot be looked at"):
-            try:
-                head = self.s3.head_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if is_not_found(error):
-                    return None
-                raise
-        return Archive(self.s3, self.bucket, key, head["ContentLength"], head["ETag"], self.aws.home / "cache")
+        source = source_of(self.s3, self.bucket, f"{self.archives}{name}")
+        return Archive(source, self.aws.home / "cache" / "archives") if source else None
 
 
 def _json(content: bytes | None) -> dict[str, Any] | None:
@@ -141,7 +129,3 @@ def _json(content: bytes | None) -> dict[str, Any] | None:
     except ValueError:
         return None
     return told if isinstance(told, dict) else None
-
-
-def no_such(path: str) -> PlatformProblem:
-    return PlatformProblem(f"the job has no file {path!r}", why="nothing of that path is among its outputs")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
@@ -87,9 +87,12 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
         return artifacts(self.aws, read_reference(ref))
 
     def fetch(self, ref: PlatformRef, path: str, to: Path) -> None:
-        from ipymlops.platforms.sagemaker.files import fetch
+        self.fetch_telling(ref, path, to, lambda _bytes: None)
 
-        fetch(self.aws, read_reference(ref), path, to)
+    def fetch_telling(self, ref: PlatformRef, path: str, to: Path, progress: Callable[[int], object]) -> None:
+        from ipymlops.platforms.sagemaker.fetching import fetch
+
+        fetch(self.aws, read_reference(ref), path, to, progress)
 
     def metrics(self, ref: PlatformRef) -> Iterator[Mapping[str, Any]]:
         from ipymlops.platforms.sagemaker.results import metric_records

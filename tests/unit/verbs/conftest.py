@@ -39,6 +39,9 @@ class Seen:
     def log(self, line, *, with_rank):  # noqa: ARG002
         self.lines.append(line.text)
 
+    def progress(self, done_bytes, total_bytes, what):
+        """Tested with the screens."""
+
     def following(self, job):  # noqa: ARG002
         return nullcontext()
 
