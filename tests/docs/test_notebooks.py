@@ -7,6 +7,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.servers.engine import dockerd
+from tests.servers.sagemaker_api import sagemaker_api, signed_in
+from tests.servers.science import import_science_image
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -54,6 +58,31 @@ def test_the_quickstart_shows_what_it_says(digits):
     assert "stopped" in cells["%mlops show {{number}}"]
     assert "one argument a line" in ending(cells, "64\n32")[0]
     assert json.loads((digits / "results" / "report.json").read_text())["accuracy"] > 0.9
+
+
+@pytest.mark.xdist_group("engine")
+def test_the_chapter_on_sagemaker_shows_what_it_says(digits, monkeypatch):
+    """On a server that stands for AWS, where the script of the first chapter really runs in a container."""
+    with dockerd() as engine, sagemaker_api(engine) as api:
+        api.local_images[api.image] = import_science_image(engine)
+        for name, value in signed_in(api).items():
+            monkeypatch.setenv(name, value)
+        cells = run(ROOT / "notebooks" / "10_sagemaker.ipynb", digits)
+
+    assert "signed in as" in cells["%mlops doctor sagemaker --machine ml.m5.large"]
+    assert "ml.p4d.24xlarge" in cells["%mlops gpus a100"]
+    plan = ending(cells, "--plan train.py --epochs 10 --lr 0.01")[0]
+    assert "ml.p4d.24xlarge" in plan
+    assert "CreateTrainingJob" in plan
+    assert (
+        "at most" in ending(cells, "team=vision --metric 'accuracy=accuracy (\\S+)' train.py --epochs 10 --lr 0.01")[0]
+    )
+    assert "wrote confusion.csv" in ending(cells, "%mlops logs {{number}} -f")[0]
+    assert "succeeded {'accuracy': 0.9" in ending(cells, "print(job.state.value, dict(job.metrics))")[0]
+    assert "report.json" in cells["%mlops artifacts {{number}}"]
+    assert json.loads((digits / "results" / "report.json").read_text())["accuracy"] > 0.9
+    assert "train-1" in cells["%mlops jobs platform:sagemaker"]
+    assert "stopped user" in ending(cells, "print(long.state.value, long.record.end_reason)")[0]
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)

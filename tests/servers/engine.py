@@ -190,22 +190,22 @@ def base_tar(*, with_shell: bool) -> bytes:
     programs = [Path(program) for program in PROGRAMS] if with_shell else []
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path in (python, *programs, *_shared([python, *programs, *library.glob("lib-dynload/*.so")])):
+        for path in (python, *programs, *shared_objects([python, *programs, *library.glob("lib-dynload/*.so")])):
             tar.add(path.resolve(), str(path).lstrip("/"))
-        tar.add(library, str(library).lstrip("/"), filter=_without_ballast)
+        tar.add(library, str(library).lstrip("/"), filter=without_ballast)
         _add_link(tar, "usr/bin/python3", python.name)
         for folder in ("tmp", "proc", "sys", "dev", "etc"):
             _add_folder(tar, folder, 0o1777 if folder == "tmp" else 0o755)
     return buffer.getvalue()
 
 
-def _shared(programs: list[Path]) -> set[Path]:
+def shared_objects(programs: list[Path]) -> set[Path]:
     done = subprocess.run(["ldd", *programs], check=False, capture_output=True, text=True)
     words = [word for line in done.stdout.splitlines() if not line.endswith(":") for word in line.split()]
     return {Path(word) for word in words if word.startswith("/")}
 
 
-def _without_ballast(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+def without_ballast(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     name = Path(member.name).name
     return None if name in LEFT_OUT or name.startswith("config-") else member
 
