@@ -1,3 +1,6 @@
+import hashlib
+import threading
+
 import pytest
 
 from ipymlops.control.artifacts import fetch, listed
@@ -114,3 +117,102 @@ def test_a_pattern_that_matches_nothing_is_told(context, job, tmp_path):
 def test_a_job_that_never_started_has_no_files(context, recorded, tmp_path):
     assert listed(context, recorded) == ()
     assert fetch(context, recorded, None, tmp_path) == ()
+
+
+def given(monkeypatch, *files, contents=None):
+    """The platform has these files."""
+    monkeypatch.setattr(FakePlatform, "artifacts", lambda *_: list(files))
+    written = contents or {}
+
+    def write(self, ref, path, to):
+        if path not in written:
+            raise PlatformProblem(f"no file {path}")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_bytes(written[path])
+
+    monkeypatch.setattr(FakePlatform, "fetch", write)
+
+
+@pytest.mark.parametrize(
+    "digest",
+    [
+        f"sha256:{hashlib.sha256(b'weights').hexdigest()}",
+        f"md5:{hashlib.md5(b'weights').hexdigest()}",
+        f"md5/4:{hashlib.md5(hashlib.md5(b'weig').digest() + hashlib.md5(b'hts').digest()).hexdigest()}",
+    ],
+)
+def test_what_is_there_and_equal_by_its_digest_is_not_fetched_to_find_out(context, job, tmp_path, monkeypatch, digest):
+    given(monkeypatch, Artifact("model", 7, digest=digest))
+    (tmp_path / "model").write_bytes(b"weights")
+    assert paths(fetch(context, job, None, tmp_path)) == ["model"]
+    (tmp_path / "model").write_bytes(b"WEIGHTS")
+    with pytest.raises(UsageProblem, match="overwritten"):
+        fetch(context, job, None, tmp_path)
+
+
+def test_what_has_not_arrived_is_named_and_the_rest_comes(context, job, tmp_path, monkeypatch, screen):
+    given(monkeypatch, Artifact("here", 1), Artifact("lost", 9, has_arrived=False), contents={"here": b"x"})
+    assert paths(fetch(context, job, None, tmp_path)) == ["here"]
+    assert "lost cannot be fetched" in screen.notes[-1]
+
+
+def test_a_file_that_no_list_has_comes_by_its_whole_path(context, job, tmp_path, monkeypatch):
+    given(monkeypatch, Artifact("model.tar.gz", 1), contents={"model.tar.gz/config.json": b"{}"})
+    assert paths(fetch(context, job, "model.tar.gz/config.json", tmp_path)) == ["model.tar.gz/config.json"]
+    assert (tmp_path / "model.tar.gz" / "config.json").read_bytes() == b"{}"
+    with pytest.raises(UsageProblem, match="no file of"):
+        fetch(context, job, "model.tar.gz/no", tmp_path)
+
+
+def test_a_try_that_broke_off_is_gone_on_from(context, job, tmp_path, monkeypatch):
+    tries = []
+
+    def resuming(self, ref, path, to, progress):
+        part = to.with_name(".half")
+        if not part.exists():
+            tries.append("broken")
+            part.write_bytes(b"wei")
+            raise PlatformProblem("the line was cut")
+        to.write_bytes(part.read_bytes() + b"ghts")
+        part.unlink()
+
+    monkeypatch.setattr(FakePlatform, "fetch_telling", resuming)
+    with pytest.raises(PlatformProblem):
+        fetch(context, job, "model.pkl", tmp_path / "to")
+    assert not (tmp_path / "to" / "model.pkl").exists()
+    fetch(context, job, "model.pkl", tmp_path / "to")
+    assert (tmp_path / "to" / "model.pkl").read_bytes() == b"weights"
+    assert [one.name for one in (tmp_path / "to").iterdir()] == ["model.pkl"]
+    assert tries == ["broken"]
+
+
+def test_how_far_it_is_is_shown_and_the_last_time_all_of_it(context, job, tmp_path, monkeypatch, screen):
+    seen = []
+    monkeypatch.setattr(screen, "progress", lambda *told: seen.append(told), raising=False)
+
+    def telling(self, ref, path, to, progress):
+        progress(3)
+        to.write_bytes(b"weights")
+        progress(4)
+
+    monkeypatch.setattr(FakePlatform, "fetch_telling", telling)
+    fetch(context, job, "model.pkl", tmp_path / "to")
+    assert seen[-1] == (7, 7, "model.pkl")
+
+
+def test_one_that_fails_ends_the_others_midway(context, job, tmp_path, monkeypatch):
+    given(monkeypatch, Artifact("bad", 1), Artifact("endless", 1))
+    monkeypatch.setattr(FakePlatform, "is_here", False)
+    began = threading.Event()
+
+    def transfer(self, ref, path, to, progress):
+        if path == "bad":
+            assert began.wait(60)
+            raise PlatformProblem("the line was cut")
+        while True:
+            began.set()
+            progress(0)
+
+    monkeypatch.setattr(FakePlatform, "fetch_telling", transfer)
+    with pytest.raises(PlatformProblem, match="cut"):
+        fetch(context, job, None, tmp_path / "to")

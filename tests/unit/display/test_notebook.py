@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -207,3 +208,14 @@ def test_a_kernel_that_takes_no_answers_is_not_waited_for(screen, monkeypatch):
 
     monkeypatch.setattr("builtins.input", refused)
     assert screen.ask("Make it?") is None
+
+
+def test_a_transfer_is_one_line_of_the_cell_and_what_stays_says_how_much_came(notebook, now):
+    at = [now]
+    screen = NotebookScreen(notebook, now=lambda: at[0])
+    for done in (0, 400, 800, 1000):
+        screen.progress(done, 1000, "model.bin")
+        at[0] += timedelta(seconds=2)
+    assert len({display_id for display_id, _, _ in notebook.published}) == 1
+    assert [is_update for _, _, is_update in notebook.published] == [False, True, True]
+    assert notebook.text == "1.0 kB: model.bin"

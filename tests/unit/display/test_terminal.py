@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,26 @@ def test_nobody_is_asked_where_nobody_can_answer(monkeypatch):
     stderr = io.StringIO()
     assert TerminalScreen(io.StringIO(), stderr).ask("Make it?") is None
     assert stderr.getvalue() == ""
+
+
+def test_a_bar_shows_on_a_terminal_alone_and_leaves_nothing(stdout, stderr, now):
+    at = [now]
+    terminal, pipe = Tty(), stderr
+    for stream in (terminal, pipe):
+        screen = TerminalScreen(stdout, stream, now=lambda: at[0])
+        screen.progress(0, 1000, "model.bin")
+        at[0] += timedelta(seconds=2)
+        screen.progress(500, 1000, "model.bin\x1b[31m")
+        screen.progress(1000, 1000, "model.bin")
+    assert "██████████░░░░░░░░░░ 500 B of 1.0 kB, 250 B/s: model.bin" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r\x1b[K")
+    assert "\x1b[31m" not in terminal.getvalue()
+    assert pipe.getvalue() == ""
+
+
+def test_what_comes_at_once_shows_no_bar(stdout, now):
+    terminal = Tty()
+    screen = TerminalScreen(stdout, terminal, now=lambda: now)
+    screen.progress(1, 2, "small")
+    screen.progress(2, 2, "small")
+    assert terminal.getvalue() == ""

@@ -174,6 +174,9 @@ def test_files_are_listed_with_their_size_and_how_to_fetch_them(job, texts):
     assert "artifacts 7 '*.bin' --to DIR" in as_text(ArtifactList(job, files, glob="*.bin"))
     assert "written to /tmp/x" in as_text(ArtifactList(job, files, Path("/tmp/x")))
     assert "no files there" in as_text(ArtifactList(job, ()))
+    lost = as_text(ArtifactList(job, (Artifact("here", 1), Artifact("gone", 2_000_000, has_arrived=False))))
+    assert "2.0 MB, has not arrived" in lost
+    assert "1 file lost with the machine" in lost
 
 
 def test_a_difference_is_coloured_in_html(texts):
