@@ -9,7 +9,7 @@ from typing import Any
 from ipymlops.job import Artifact
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.layout import CHECKPOINTS, OURS, OUTPUT, TENSORBOARD, bucket_and_key
-from ipymlops.platforms.sagemaker.members import Archive
+from ipymlops.platforms.sagemaker.members import Archive, NoArchive
 from ipymlops.platforms.sagemaker.outputs import ARCHIVES, Object, Outputs
 from ipymlops.platforms.sagemaker.reading import in_touch, need_described
 from ipymlops.platforms.sagemaker.reference import Reference
@@ -89,7 +89,7 @@ def _ended(outputs: Outputs, missing: Rows) -> dict[str, Artifact]:
     """What is not in the mirror of a job that has ended: late, lost, or put where SageMaker packs it."""
     found: dict[str, Artifact] = {}
     archives = {name: archive for name in ARCHIVES if (archive := outputs.archive(name))}
-    kept = {one.path for one in archives[REST].members()} if missing and REST in archives else set()
+    kept = _late_files(archives[REST]) if missing and REST in archives else set()
     for below, row in missing.items():
         path = _shown_path(below)
         if path:
@@ -98,15 +98,25 @@ def _ended(outputs: Outputs, missing: Rows) -> dict[str, Artifact]:
             found.setdefault(path, Artifact(path, row["bytes"], moment, _digest(row), has_arrived=has_arrived))
     for name, archive in archives.items():
         members = _members(name, archive)
-        if name == MODEL and (members or archive.bytes > LISTED_BYTES):
+        if name == MODEL and archive.bytes and archive.known() != []:
             found.setdefault(name, Artifact(name, archive.bytes))
         found = {**members, **found}
     return found
 
 
+def _late_files(archive: Archive) -> set[str]:
+    try:
+        return {one.path for one in archive.members()}
+    except NoArchive:
+        return set()
+
+
 def _members(name: str, archive: Archive) -> dict[str, Artifact]:
     """What is in an archive, but for what is ours."""
-    known = archive.members() if archive.bytes <= LISTED_BYTES else archive.known() or []
+    try:
+        known = archive.members() if archive.bytes <= LISTED_BYTES else archive.known() or []
+    except NoArchive:  # it is fetched as it is
+        known = []
     theirs = (one for one in known if not one.path.startswith((f"{OURS}/", LATE)))
     paths = ((f"{name}/{one.path}", one) for one in theirs)
     return {

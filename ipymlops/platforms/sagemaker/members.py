@@ -26,6 +26,10 @@ MOST_BYTES, MOST_RATIO = 1 << 30, 200
 """An archive that grows to more than both was made to fill a disk."""
 
 
+class NoArchive(PlatformProblem):
+    """What is there is no archive that an honest tool has made."""
+
+
 @dataclass(frozen=True)
 class Member:
     """A regular file of an archive."""
@@ -54,6 +58,8 @@ class Archive:
     def members(self) -> list[Member]:
         """All of them; the first time that reads the whole archive."""
         found = self.known()
+        if found is None and not self.bytes:
+            return []
         if found is None:
             with self._opened(nobody) as tar:
                 found = [Member(_plain(one.name), one.size, float(one.mtime)) for one in self._safe(tar)]
@@ -67,7 +73,7 @@ class Archive:
 
     def copy(self, path: str, to: IO[bytes], progress: Progress = nobody, *, most_bytes: int | None = None) -> bool:
         """Write a member's content; False if there is none of that path (or only a larger one)."""
-        known = self.known()
+        known = self.known() if self.bytes else []
         if known is not None and path not in {one.path for one in known}:
             return False
         with self._opened(progress) as tar:
@@ -85,7 +91,7 @@ class Archive:
                 why = f"{number} files, and {total} bytes of {self.bytes}: it was made to fill a disk"
                 fix = f"aws s3 cp {self._source.name} ."
                 what = f"{self._source.name} holds more than an honest archive of its size"
-                raise PlatformProblem(what, why=why, fix=fix)
+                raise NoArchive(what, why=why, fix=fix)
             if one.isreg():
                 yield one
 
@@ -101,7 +107,7 @@ class Archive:
             except (tarfile.TarError, EOFError, zlib.error) as problem:
                 self._kept.unlink(missing_ok=True)
                 what = f"{self._source.name} is no whole tar.gz"
-                raise PlatformProblem(what, why=str(problem), fix=f"aws s3 cp {self._source.name} .") from problem
+                raise NoArchive(what, why=str(problem), fix=f"aws s3 cp {self._source.name} .") from problem
 
     def _keep(self, members: list[Member]) -> None:
         self._index.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

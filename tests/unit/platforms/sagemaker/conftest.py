@@ -1,11 +1,14 @@
 """AWS on loopback: one server for all tests of a worker, its account made anew for each."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ipymlops.platforms.base import PlatformContext
 from ipymlops.platforms.sagemaker.aws import Aws
+from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
 from tests.servers.sagemaker_api import SageMakerApi, sagemaker_api
 from tests.unit.platforms.sagemaker.sending import Sender
 
@@ -31,3 +34,17 @@ def aws(api: SageMakerApi, home: Path) -> Aws:
 @pytest.fixture
 def sender(api: SageMakerApi, home: Path) -> Sender:
     return Sender(api, home)
+
+
+@pytest.fixture(scope="session")
+def onlooker(aws_server: SageMakerApi, tmp_path_factory: pytest.TempPathFactory) -> SageMakerPlatform:
+    """A platform for many tests that only ask: to make the library's clients takes most of a test's time."""
+    context = PlatformContext(tmp_path_factory.mktemp("onlooker"), aws_server.settings, aws_server.env)
+    return SageMakerPlatform(context)
+
+
+@pytest.fixture
+def looks(onlooker: SageMakerPlatform, api: SageMakerApi) -> SageMakerPlatform:
+    """The same, with its whole share of questions."""
+    shutil.rmtree(onlooker.context.home, ignore_errors=True)
+    return onlooker

@@ -6,18 +6,16 @@ import pytest
 
 from ipymlops.errors import PlatformProblem
 from ipymlops.job import LogLine
-from tests.servers.sagemaker_api import Scripted
+from ipymlops.platforms.base import PlatformContext
+from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
 from tests.unit.platforms.sagemaker.test_status import Live
-
-RUNNING = Scripted(("Downloading", "Training"))
 
 
 class Talking(Live):
     """A job whose hosts write as a test says."""
 
-    def __init__(self, api, sender, **fields):
-        api.script = RUNNING
-        super().__init__(api, sender, **fields)
+    def __init__(self, api, platform, **fields):
+        super().__init__(api, platform, **fields)
         self.epoch = int(time.time())
 
     def say(self, *texts, host=1, start=0):
@@ -33,10 +31,10 @@ class Talking(Live):
             self.job.training_ended_at = time.time() - ago_s
 
     def read(self, *, most=50, cursor=""):
-        """Every page from here to the end, each with another object of the platform."""
+        """Every page from here to the end."""
         lines: list[LogLine] = []
         for _ in range(most):
-            page = self.sender.platform().logs(self.ref, cursor)
+            page = self.platform.logs(self.ref, cursor)
             lines += page.lines
             cursor = page.cursor
             if page.is_end:
@@ -45,12 +43,12 @@ class Talking(Live):
 
 
 @pytest.fixture
-def talking(api, sender):
-    return Talking(api, sender)
+def talking(api, looks):
+    return Talking(api, looks)
 
 
 def test_before_the_first_output_there_is_no_log_and_no_end(talking):
-    page = talking.sender.platform().logs(talking.ref)
+    page = talking.platform.logs(talking.ref)
     assert (page.lines, page.is_end) == ((), False)
 
 
@@ -66,18 +64,18 @@ def test_a_script_that_wrote_nothing_has_an_empty_log(talking):
 
 def test_a_log_whose_group_was_deleted_is_a_problem_that_says_so(api, talking):
     talking.say("one")
-    cursor = talking.sender.platform().logs(talking.ref).cursor
+    cursor = talking.platform.logs(talking.ref).cursor
     talking.end()
     api.client("logs").delete_log_group(logGroupName="/aws/sagemaker/TrainingJobs")
     for place in ("", cursor):
         with pytest.raises(PlatformProblem, match="no log of") as problem:
-            talking.sender.platform().logs(talking.ref, place)
+            talking.platform.logs(talking.ref, place)
         assert "/aws/sagemaker/TrainingJobs" in problem.value.why
 
 
 def test_what_comes_later_is_read_on(talking):
     talking.say("one", "two")
-    page = talking.sender.platform().logs(talking.ref)
+    page = talking.platform.logs(talking.ref)
     assert [line.text for line in page.lines] == [b"one", b"two"]
     talking.say("two", "three")
     talking.end(lines=4)
@@ -96,7 +94,7 @@ def test_the_tail_may_come_after_the_end(talking):
     talking.end(lines=2)
     cursor = ""
     for _ in range(4):
-        page = talking.sender.platform().logs(talking.ref, cursor)
+        page = talking.platform.logs(talking.ref, cursor)
         cursor = page.cursor
         assert not page.is_end
     talking.say("last")
@@ -105,7 +103,7 @@ def test_the_tail_may_come_after_the_end(talking):
 
 def test_a_token_that_is_no_longer_taken_loses_and_repeats_nothing(api, talking):
     talking.say(*map(str, range(50)))
-    page = talking.sender.platform().logs(talking.ref)
+    page = talking.platform.logs(talking.ref)
     talking.say(*map(str, range(50, 80)))
     talking.end(lines=80)
     api.faults.log_token_invalid = 1
@@ -114,7 +112,7 @@ def test_a_token_that_is_no_longer_taken_loses_and_repeats_nothing(api, talking)
 
 def test_a_restart_writes_another_stream_which_follows(talking):
     talking.say("before")
-    page = talking.sender.platform().logs(talking.ref)
+    page = talking.platform.logs(talking.ref)
     talking.job.transition("Interrupted")
     talking.job.transition("Training")
     talking.say("after", start=7)
@@ -124,14 +122,14 @@ def test_a_restart_writes_another_stream_which_follows(talking):
     assert talking.read() == ["before", "after"]
 
 
-def test_hosts_are_told_apart_in_their_natural_order(api, sender):
-    talking = Talking(api, sender, nodes=11)
+def test_hosts_are_told_apart_in_their_natural_order(api, looks):
+    talking = Talking(api, looks, nodes=11)
     for host in (1, 2, 10, 11):
         talking.say(f"host {host}", host=host)
     talking.end()
     lines, cursor, is_end = [], "", False
     while not is_end:
-        page = sender.platform().logs(talking.ref, cursor)
+        page = looks.logs(talking.ref, cursor)
         lines += page.lines
         cursor, is_end = page.cursor, page.is_end
     assert {(line.node, line.text) for line in lines} == {
@@ -142,8 +140,8 @@ def test_hosts_are_told_apart_in_their_natural_order(api, sender):
     }
 
 
-def test_a_host_whose_stream_never_appears_does_not_keep_the_end_away(api, sender):
-    talking = Talking(api, sender, nodes=2)
+def test_a_host_whose_stream_never_appears_does_not_keep_the_end_away(api, looks):
+    talking = Talking(api, looks, nodes=2)
     talking.say("only one")
     talking.end()
     assert talking.read() == ["only one"]
@@ -160,21 +158,23 @@ def test_credentials_that_expire_in_the_middle_are_told_and_the_log_goes_on(api,
     from ipymlops.errors import NotSignedIn
 
     talking.say("one")
-    page = talking.sender.platform().logs(talking.ref)
+    page = talking.platform.logs(talking.ref)
     talking.say("two")
     talking.end(lines=2)
     api.faults.expire_token = True
     with pytest.raises(NotSignedIn):
-        talking.sender.platform().logs(talking.ref, page.cursor)
+        talking.platform.logs(talking.ref, page.cursor)
     api.faults.expire_token = False
     assert talking.read(cursor=page.cursor) == ["two"]
 
 
-def test_twenty_disconnects_lose_and_repeat_nothing(talking):
+def test_twenty_disconnects_lose_and_repeat_nothing(api, talking, tmp_path):
+    """Each with another object of the platform, at another place: nothing is kept but the cursor."""
     cursor, got = "", []
     for number in range(20):
         talking.say(f"line {number}", f"line {number}")
-        page = talking.sender.platform().logs(talking.ref, cursor)
+        context = PlatformContext(tmp_path / str(number), api.settings, api.env)
+        page = SageMakerPlatform(context).logs(talking.ref, cursor)
         got += [line.text.decode() for line in page.lines]
         cursor = page.cursor
     talking.end(lines=40)
@@ -186,17 +186,17 @@ def test_the_log_of_a_job_that_is_gone_is_a_problem(api, talking):
     talking.end()
     api.client("sagemaker").delete_training_job(TrainingJobName=talking.job.name)
     with pytest.raises(PlatformProblem, match="no longer knows"):
-        talking.sender.platform().logs(talking.ref)
+        talking.platform.logs(talking.ref)
 
 
 def test_when_it_last_wrote_is_known(talking):
-    assert talking.sender.platform().last_output_at(talking.ref) is None
+    assert talking.platform.last_output_at(talking.ref) is None
     talking.say("x")
-    assert abs(talking.sender.platform().last_output_at(talking.ref).timestamp() - time.time()) < 60
+    assert abs(talking.platform.last_output_at(talking.ref).timestamp() - time.time()) < 60
 
 
 def test_many_lines_come_in_pages_of_bounded_size(talking):
-    platform = talking.sender.platform()
+    platform = talking.platform
     talking.say(*(f"{number}" for number in range(12_000)))
     talking.end(lines=12_000)
     got, cursor, is_end = [], "", False
@@ -210,7 +210,7 @@ def test_many_lines_come_in_pages_of_bounded_size(talking):
 
 
 def test_the_late_tail_of_an_earlier_start_is_read_too(talking):
-    platform = talking.sender.platform()
+    platform = talking.platform
     talking.say("before")
     talking.say("after", start=7)
     cursor = platform.logs(talking.ref).cursor
@@ -220,7 +220,7 @@ def test_the_late_tail_of_an_earlier_start_is_read_too(talking):
 
 
 def test_events_that_cannot_be_read_yet_are_waited_for(api, talking):
-    platform = talking.sender.platform()
+    platform = talking.platform
     api.faults.late_log_events = 3600
     talking.say("late")
     talking.end(lines=1)
@@ -232,7 +232,7 @@ def test_events_that_cannot_be_read_yet_are_waited_for(api, talking):
 
 
 def test_a_line_in_several_events_is_no_sooner_complete_than_its_last_one(talking):
-    platform = talking.sender.platform()
+    platform = talking.platform
     talking.say("y" * 256 * 1024)  # its rest is on its way
     talking.end(lines=1)
     page = platform.logs(talking.ref)
@@ -243,5 +243,5 @@ def test_a_line_in_several_events_is_no_sooner_complete_than_its_last_one(talkin
 
 def test_what_is_no_text_comes_as_it_came(talking):
     talking.say("10%\r20%\x1b[31m red", "  two words ")
-    lines = talking.sender.platform().logs(talking.ref).lines
+    lines = talking.platform.logs(talking.ref).lines
     assert [line.text for line in lines] == [b"10%\r20%\x1b[31m red", b"  two words "]

@@ -13,9 +13,8 @@ HOSTS = 5
 class Choir(Talking):
     """Hosts that all speak, and one who reads on by the cursor alone."""
 
-    def __init__(self, api, sender):
-        super().__init__(api, sender, nodes=HOSTS, machine_type="ml.g5.xlarge")
-        self.platform = sender.platform()
+    def __init__(self, api, platform):
+        super().__init__(api, platform, nodes=HOSTS)
         self.cursor, self.got = "", []
 
     def look(self):
@@ -32,8 +31,8 @@ class Choir(Talking):
 
 
 @pytest.fixture
-def choir(api, sender):
-    return Choir(api, sender)
+def choir(api, looks):
+    return Choir(api, looks)
 
 
 def test_twenty_disconnects_lose_and_repeat_nothing(api, choir):

@@ -11,6 +11,7 @@ import pytest
 from ipymlops.errors import NotSignedIn
 from ipymlops.job import EndReason, JobState, new_job_id
 from ipymlops.platforms.base import PlatformContext
+from ipymlops.platforms.sagemaker.layout import LAUNCHER_CHANNEL, JobKeys, launcher_prefix, s3_uri
 from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
 from ipymlops.spec import JobId, PlatformRef
 from tests.servers.sagemaker_api import Scripted
@@ -19,22 +20,39 @@ RUNNING = Scripted(("Downloading", "Training"))
 
 
 @pytest.fixture
-def live(api, sender):
+def live(api, looks):
     """A job of ours that trains, its record at the server, and how to leave what a launcher leaves."""
-    api.script = RUNNING
-    return Live(api, sender)
+    return Live(api, looks)
 
 
 class Live:
-    def __init__(self, api, sender, **fields):
-        self.api, self.sender = api, sender
+    """As `submit` makes it, without making a submit's clients: test_submit.py looks at those."""
+
+    def __init__(self, api, platform, script=RUNNING, *, nodes=1, machine="ml.m5.xlarge"):
+        self.api, self.platform = api, platform
         self.job_id = new_job_id()
-        self.ref = sender.submit(self.job_id, **fields)
-        self.job = api.job(self.ref.rpartition("/")[2])
+        api.script = script
+        name, keys = f"train-1-{self.job_id}", JobKeys(self.job_id)
+        launcher = f"{launcher_prefix('0' * 64)}launcher.pyz"
+        api.client("s3").put_object(Bucket=api.bucket, Key=launcher, Body=b"")
+        source = {"S3DataType": "S3Prefix", "S3Uri": s3_uri(api.bucket, launcher_prefix("0" * 64))}
+        api.client("sagemaker").create_training_job(
+            TrainingJobName=name,
+            RoleArn=api.role,
+            AlgorithmSpecification={"TrainingImage": api.image, "TrainingInputMode": "File"},
+            InputDataConfig=[{"ChannelName": LAUNCHER_CHANNEL, "DataSource": {"S3DataSource": source}}],
+            OutputDataConfig={"S3OutputPath": s3_uri(api.bucket, keys.root)},
+            ResourceConfig={"InstanceType": machine, "InstanceCount": nodes, "VolumeSizeInGB": 30},
+            StoppingCondition={"MaxRuntimeInSeconds": 86400},
+            CheckpointConfig={"S3Uri": s3_uri(api.bucket, keys.mirror)},
+            Environment={"IPYMLOPS_JOB_ID": self.job_id},
+        )
+        self.job = api.job(name)
+        self.ref = PlatformRef(f"arn:aws:sagemaker:us-east-1:{api.account}:training-job/{name}")
 
     @property
     def status(self):
-        return self.sender.platform().status(self.ref)
+        return self.platform.status(self.ref)
 
     def leave(self, rank=0, name="result.json", **content):
         now = time.time()
@@ -110,9 +128,8 @@ def test_a_failure_says_why_and_what_mends_it(live, reason, end, words):
     assert words in json.dumps(dict(status.error))
 
 
-def test_no_capacity_names_other_machines_in_order(api, sender):
-    api.script = Scripted(("Pending",))
-    live = Live(api, sender, gpu="a100")
+def test_no_capacity_names_other_machines_in_order(api, looks):
+    live = Live(api, looks, Scripted(("Pending",)), machine="ml.p4d.24xlarge")
     live.job.finish("Failed", reason="CapacityError: Unable to provision requested ML compute capacity.")
     error = live.status.error
     assert "ml.p4d.24xlarge" in error["what"]
@@ -177,9 +194,8 @@ def test_a_result_that_may_not_be_read_is_no_success_and_no_failure(api, live):
     assert live.status.state is JobState.SUCCEEDED
 
 
-def test_of_several_nodes_the_one_that_failed_by_itself_is_named(api, sender):
-    api.script = RUNNING
-    live = Live(api, sender, nodes=3)
+def test_of_several_nodes_the_one_that_failed_by_itself_is_named(api, looks):
+    live = Live(api, looks, nodes=3)
     live.leave(rank=0, exit_code=143, end_reason="exit_code", error={"what": "told to stop"})
     live.leave(rank=1, exit_code=0)
     live.leave(rank=2, exit_code=9, end_reason="exit_code", error={"what": "node 2 broke"})
@@ -189,9 +205,8 @@ def test_of_several_nodes_the_one_that_failed_by_itself_is_named(api, sender):
     assert "node 2" in status.detail
 
 
-def test_a_node_without_a_result_is_no_success(api, sender):
-    api.script = RUNNING
-    live = Live(api, sender, nodes=2)
+def test_a_node_without_a_result_is_no_success(api, looks):
+    live = Live(api, looks, nodes=2)
     live.leave(rank=0)
     live.job.finish("Completed")
     assert live.status.state is JobState.FAILED
@@ -212,13 +227,13 @@ def test_a_job_that_was_deleted_is_gone(api, live):
 
 def test_another_job_of_the_same_name_is_not_the_one(api, live):
     ref = PlatformRef(f"{live.ref}#{int((live.job.created_at - 3600) * 1000)}")
-    assert live.sender.platform().status(ref).is_gone
+    assert live.platform.status(ref).is_gone
 
 
 def test_the_job_of_another_account_is_not_gone(api, live):
     other = PlatformRef(live.ref.replace(api.account, "210987654321").replace(live.job.name, "theirs"))
     with pytest.raises(NotSignedIn, match="account 210987654321"):
-        live.sender.platform().status(other)
+        live.platform.status(other)
 
 
 def test_a_spot_job_costs_what_is_billed(live):
@@ -228,7 +243,7 @@ def test_a_spot_job_costs_what_is_billed(live):
     assert live.status.billed_s == 30
 
 
-def test_a_job_of_another_tool_shows_what_it_is(api, home):
+def test_a_job_of_another_tool_shows_what_it_is(api, looks):
     client = api.client("sagemaker")
     client.create_training_job(
         TrainingJobName="their-job",
@@ -240,14 +255,144 @@ def test_a_job_of_another_tool_shows_what_it_is(api, home):
         StoppingCondition={"MaxRuntimeInSeconds": 60},
         Tags=[{"Key": "team", "Value": "vision"}],
     )
-    platform = SageMakerPlatform(PlatformContext(home, api.settings, api.env))
-    [job] = platform.listing("").jobs
+    [job] = looks.listing("").jobs
     assert (job.is_ours, job.name, job.argv) == (False, "their-job", ("--lr", "0.1", "--optimizer", "adam"))
     assert (job.machine_type, job.accelerator, job.accelerator_count, job.nodes) == ("ml.p4d.24xlarge", "a100", 8, 2)
     assert job.labels == {"team": "vision"}
     assert job.usd_per_hour == 2 * 25.25
     assert job.created_at <= datetime.now(timezone.utc)
-    plan = platform.plan_of(job.ref)
+    plan = looks.plan_of(job.ref)
     assert plan.image == api.image
     assert plan.request["CreateTrainingJob"]["HyperParameters"]["lr"] == "0.1"
     assert job.id != JobId("their-job")
+
+
+def test_metrics_that_have_not_changed_are_not_read_again(api, live):
+    key = "mirror/ipymlops/node-0/metrics.jsonl"
+    live.put(key, b'{"loss": 1}\n' + b'{"loss": 0.5}\n' * 10_000)
+    assert live.status.metrics == {"loss": 0.5}
+    api.calls.clear()
+    assert live.status.metrics == {"loss": 0.5}
+    assert sum(call.got_bytes for call in api.calls if call.service == "s3") == 0
+    live.put(key, b'{"loss": 0.25}\n')
+    assert live.status.metrics == {"loss": 0.25}
+
+
+def test_signed_out_is_told_and_a_new_login_is_found(api, live, home, tmp_path):
+    """The job goes on meanwhile; what refused the credentials is asked with those that are there by then."""
+    login = tmp_path / "credentials"
+    told = {"AWS_ENDPOINT_URL": api.url, "AWS_DEFAULT_REGION": "us-east-1", "AWS_SHARED_CREDENTIALS_FILE": str(login)}
+    platform = SageMakerPlatform(PlatformContext(home, api.settings, told))
+
+    def log_in(env):
+        keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        login.write_text("[default]\n" + "".join(f"{key.lower()} = {env[key]}\n" for key in keys))
+
+    log_in(api.env)
+    assert platform.status(live.ref).state is JobState.RUNNING
+    api.faults.expire_token = True
+    for ask in (platform.status, platform.logs, lambda ref: list(platform.artifacts(ref))):
+        with pytest.raises(NotSignedIn, match="credentials; the job itself goes on") as out:
+            ask(live.ref)
+        assert "aws sso login" in out.value.fix
+    log_in(api.fresh_env)
+    assert platform.status(live.ref).state is JobState.RUNNING
+
+
+def test_a_machine_that_was_taken_away_for_good_is_told(live):
+    live.job.transition("Interrupted")
+    live.job.finish("Failed", reason="Interrupted: the machines did not come back")
+    assert live.status.end_reason is EndReason.PREEMPTED
+
+
+@pytest.mark.parametrize("end", ["MaxWaitTimeExceeded", "MaxRuntimeExceeded"])
+def test_the_service_s_own_limits_are_timeouts(live, end):
+    live.job.finish("Stopped", end)
+    assert (live.status.state, live.status.end_reason, live.status.detail) == (
+        JobState.STOPPED,
+        EndReason.TIMEOUT,
+        end,
+    )
+
+
+def test_a_stop_keeps_what_the_script_left(live):
+    live.leave(exit_code=0, signal=15, end_reason="exit_code", metrics={"loss": 0.5})
+    live.job.ask_to_stop()
+    live.job.finish("Stopped")
+    status = live.status
+    assert (status.state, status.end_reason, status.exit_code) == (JobState.STOPPED, EndReason.USER, 0)
+    assert (status.metrics, status.error) == ({"loss": 0.5}, None)
+
+
+def test_a_container_that_dies_after_its_script_succeeded_is_no_lack_of_memory(live):
+    live.leave()
+    live.job.finish("Failed", reason="AlgorithmError: , exit code: 137")
+    status = live.status
+    assert (status.end_reason, status.exit_code) == (EndReason.PLATFORM_ERROR, 0)
+    assert "the script succeeded" in status.error["what"]
+
+
+def test_our_result_knows_better_than_the_exit_code(live):
+    live.leave(exit_code=137, signal=9, end_reason="exit_code", error={"what": "the script was ended by SIGKILL (9)"})
+    live.job.finish("Failed", reason="AlgorithmError: , exit code: 137")
+    status = live.status
+    assert (status.end_reason, status.exit_code) == (EndReason.EXIT_CODE, 137)
+    assert "SIGKILL" in status.detail
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"exit_code": "0"},
+        {"exit_code": 0, "ended_at": "yesterday"},
+        {"exit_code": 0, "ended_at": None},
+    ],
+)
+def test_a_result_that_no_launcher_wrote_is_none(live, written):
+    live.leave(**written)
+    live.job.finish("Completed")
+    assert live.status.end_reason is EndReason.PLATFORM_ERROR
+
+
+def test_odd_values_in_a_result_do_no_harm(live):
+    live.leave(
+        exit_code=1, number="x", end_reason="meditation", error="text", metrics={"a": "nan", "b": "x", "c": 10**400}
+    )
+    live.job.finish("Failed", reason="AlgorithmError: boom, exit code: 1")
+    status = live.status
+    assert (status.end_reason, status.exit_code) == (EndReason.EXIT_CODE, 1)
+    assert set(status.metrics) == {"a", "c"}
+    assert "boom" in status.error["why"]
+
+
+def test_a_copy_of_our_job_made_in_the_console_is_judged_by_its_own(api, live):
+    live.leave(exit_code=3)
+    client = api.client("sagemaker")
+    client.create_training_job(**{**live.job.request, "TrainingJobName": "copy-of-it"})
+    copy = api.job("copy-of-it")
+    copy.finish("Completed")
+    ref = PlatformRef(live.ref.replace(live.job.name, "copy-of-it"))
+    assert live.platform.status(ref).state is JobState.SUCCEEDED
+
+
+def test_a_result_that_only_the_archive_has_is_read_where_the_mirror_may_not_be(api, live):
+    told = {"exit_code": 0, "ended_at": time.time()}
+    live.pack({"ipymlops/node-0/result.json": json.dumps(told).encode()})
+    live.job.finish("Completed")
+    api.faults.denied = {"s3:ListBucket"}  # then what is not there is told as not allowed
+    assert live.status.state is JobState.SUCCEEDED
+
+
+def test_phases_are_told_with_the_service_s_own_sentence(live):
+    live.job.transition("Downloading", "Downloading the training image")
+    assert live.status.detail == "Downloading: Downloading the training image"
+    live.job.transition("Training", "Training in progress")
+    assert live.status.detail == "Training"
+
+
+def test_no_machine_means_no_result_is_looked_for(api, looks):
+    live = Live(api, looks, Scripted(("Pending",)))
+    live.job.finish("Failed", reason="CapacityError: Unable to provision requested ML compute capacity.")
+    api.calls.clear()
+    assert live.status.end_reason is EndReason.OUT_OF_CAPACITY
+    assert {call.service for call in api.calls} == {"sagemaker"}
