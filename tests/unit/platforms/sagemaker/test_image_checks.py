@@ -7,7 +7,6 @@ import pytest
 from ipymlops.errors import PlatformProblem
 from ipymlops.platforms.sagemaker.image_checks import INDEXES, image_check
 from ipymlops.platforms.sagemaker.planning import planned, preflight
-from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
 from ipymlops.spec import JobSpec
 
 
@@ -92,7 +91,7 @@ def test_an_index_that_may_not_be_read_is_let_through(check, index, api):
 def test_only_what_cannot_work_stops_a_job(aws, api, index):
     def looked_at(image):
         spec = JobSpec("train.py", image=image)
-        preflight(aws, spec, planned(aws, spec, SageMakerPlatform.options))
+        preflight(aws, spec, planned(aws, spec))
 
     looked_at(api.image)
     looked_at(api.oci_image)
