@@ -7,35 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import http.client
 import json
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional
+
+from ipymlops.runtime.aws_keys import AwsProblem, Credentials, credentials
+
+__all__ = ["AwsProblem", "Credentials", "Object", "Page", "Request", "answer", "endpoint", "pages", "secret_value"]
 
 TIMEOUT_S = 10.0
-TRIES = 4
-AGAIN = frozenset({429, 500, 502, 503, 504})
+PAUSES_S = (0.0, 0.4, 0.8, 1.6)
+"""Before each try."""
+AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """What may be answered the next time."""
-CONTAINER_HOST = "http://169.254.170.2"
-MACHINE_HOST = "http://169.254.169.254"
-
-
-class AwsProblem(Exception):
-    """A request that was refused or not answered; `code` is AWS's own word, "" where there is none."""
-
-    def __init__(self, code: str, text: str) -> None:
-        self.code, self.text = code, text
-        super().__init__("{}: {}".format(code, text) if code else text)
-
-
-class Credentials(NamedTuple):
-    """Keys of a role; the token is "" for those that have none."""
-
-    key_id: str
-    secret: str
-    token: str
 
 
 class Request(NamedTuple):
@@ -47,15 +35,25 @@ class Request(NamedTuple):
     body: bytes
 
 
-def credentials(env: Mapping[str, str]) -> Credentials:
-    """From variables, the container's own address, or the machine's. Raises `AwsProblem` where there are none."""
-    if env.get("AWS_ACCESS_KEY_ID") and env.get("AWS_SECRET_ACCESS_KEY"):
-        return Credentials(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env.get("AWS_SESSION_TOKEN", ""))
-    try:
-        told = json.loads(_told_by_container(env) or _told_by_machine())
-        return Credentials(told["AccessKeyId"], told["SecretAccessKey"], told.get("Token") or "")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AwsProblem("", "the container has no credentials of its role: {!r}".format(error)) from error
+class Reply(NamedTuple):
+    """`at` is the service's clock, UTC epoch seconds; None where it did not say."""
+
+    body: bytes
+    at: Optional[float]
+
+
+class Object(NamedTuple):
+    """An object of S3; `modified_at` is when its upload began, whole seconds of S3's clock."""
+
+    bytes: int
+    modified_at: float
+
+
+class Page(NamedTuple):
+    """Some of the objects below a prefix, by their keys without it; `at` as in `Reply`."""
+
+    objects: Dict[str, Object]
+    at: Optional[float]
 
 
 def endpoint(service: str, region: str, env: Mapping[str, str]) -> str:
@@ -68,21 +66,18 @@ def endpoint(service: str, region: str, env: Mapping[str, str]) -> str:
     return "https://{}.{}.{}".format(service, region, domain)
 
 
-def answer(request: Request, service: str, region: str, env: Mapping[str, str]) -> bytes:
-    """The body of the answer; what may help is tried again. Raises `AwsProblem`."""
-    last: Optional[AwsProblem] = None
-    for number in range(TRIES):
-        if number:
-            time.sleep(0.2 * 2**number)
+def answer(request: Request, service: str, region: str, env: Mapping[str, str]) -> Reply:
+    """The answer; what may pass is tried again. Raises `AwsProblem`."""
+    last = AwsProblem("", "no answer")
+    for pause_s in PAUSES_S:
+        time.sleep(pause_s)
         try:
             return _once(signed(request, service, region, credentials(env), time.gmtime()))
-        except urllib.error.HTTPError as error:
-            last = _problem(error)
-            if error.code not in AGAIN and "hrottl" not in last.code:
-                raise last from None
-        except OSError as error:
-            last = AwsProblem("", "no answer from {}: {}".format(urllib.parse.urlsplit(request.url).netloc, error))
-    raise last or AwsProblem("", "no answer")
+        except AwsProblem as problem:
+            last = problem
+            if not problem.may_pass:
+                break
+    raise last
 
 
 def signed(request: Request, service: str, region: str, keys: Credentials, now: time.struct_time) -> Request:
@@ -95,17 +90,9 @@ def signed(request: Request, service: str, region: str, keys: Credentials, now: 
         headers["X-Amz-Security-Token"] = keys.token
     lower = sorted((name.lower(), " ".join(value.split())) for name, value in headers.items())
     names = ";".join(name for name, _ in lower)
-    canonical = "\n".join(
-        [
-            request.method,
-            urllib.parse.quote(urllib.parse.unquote(parts.path) or "/", safe="/~"),
-            _sorted_query(parts.query),
-            *("{}:{}".format(name, value) for name, value in lower),
-            "",
-            names,
-            digest,
-        ]
-    )
+    path = urllib.parse.quote(urllib.parse.unquote(parts.path) or "/", safe="/~")
+    said = ["{}:{}".format(name, value) for name, value in lower]
+    canonical = "\n".join([request.method, path, _sorted_query(parts.query), *said, "", names, digest])
     scope = "{}/{}/{}/aws4_request".format(day, region, service)
     text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     key = ("AWS4" + keys.secret).encode()
@@ -119,45 +106,56 @@ def signed(request: Request, service: str, region: str, keys: Credentials, now: 
 
 
 def secret_value(secret: str, region: str, env: Mapping[str, str]) -> str:
-    """The text of a secret in Secrets Manager. Raises `AwsProblem`."""
+    """The text of a secret in Secrets Manager; an ARN says itself in which region. Raises `AwsProblem`."""
+    if secret.startswith("arn:"):
+        region = secret.split(":")[3] or region
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "secretsmanager.GetSecretValue"}
     body = json.dumps({"SecretId": secret}).encode()
     request = Request("POST", endpoint("secretsmanager", region, env) + "/", headers, body)
-    told = json.loads(answer(request, "secretsmanager", region, env))
-    if "SecretString" not in told:
+    reply = answer(request, "secretsmanager", region, env)
+    try:
+        told = json.loads(reply.body)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise AwsProblem("", "what answers at {} is not Secrets Manager".format(request.url)) from None
+    if not isinstance(told.get("SecretString"), str):
         raise AwsProblem("", "the secret is binary, and a variable is text")
     return str(told["SecretString"])
 
 
-def object_sizes(bucket: str, prefix: str, region: str, env: Mapping[str, str]) -> Dict[str, int]:
-    """The size of every object of S3 below a prefix, by its key without the prefix. Raises `AwsProblem`."""
-    sizes: Dict[str, int] = {}
-    token = ""
+def pages(bucket: str, prefix: str, region: str, env: Mapping[str, str]) -> Iterator[Page]:
+    """Every object of S3 below a prefix. Raises `AwsProblem`."""
+    words = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
     while True:
-        page, token = _page(bucket, prefix, token, region, env)
-        sizes.update((key[len(prefix) :], size) for key, size in page)
+        query = urllib.parse.urlencode(words, quote_via=urllib.parse.quote, safe="")
+        url = "{}/{}?{}".format(endpoint("s3", region, env), bucket, query)
+        reply = answer(Request("GET", url, {}, b""), "s3", region, env)
+        told = _elements(reply.body, url)
+        yield Page(dict(_object(entry, prefix) for entry in told if "Key" in entry), reply.at)
+        token = next((entry["NextContinuationToken"] for entry in told if "NextContinuationToken" in entry), "")
         if not token:
-            return sizes
+            return
+        words["continuation-token"] = token
 
 
-def _page(
-    bucket: str, prefix: str, token: str, region: str, env: Mapping[str, str]
-) -> Tuple[List[Tuple[str, int]], str]:
+def _elements(body: bytes, url: str) -> Any:
+    """What is directly below the root of an XML document: texts by their names, each of its children's too."""
     from xml.etree import ElementTree as ET
 
-    words = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
-    if token:
-        words["continuation-token"] = token
-    query = urllib.parse.urlencode(words, quote_via=urllib.parse.quote, safe="")
-    url = "{}/{}?{}".format(endpoint("s3", region, env), bucket, query)
-    root = ET.fromstring(answer(Request("GET", url, {}, b""), "s3", region, env))  # noqa: S314 - AWS's own answer
-    found = []
-    for entry in root.iter():
-        if entry.tag.endswith("}Contents"):
-            row = {child.tag.rpartition("}")[2]: child.text or "" for child in entry}
-            found.append((urllib.parse.unquote_plus(row["Key"]), int(row["Size"])))
-    following = [one.text or "" for one in root if one.tag.endswith("}NextContinuationToken")]
-    return found, following[0] if following else ""
+    try:
+        root = ET.fromstring(body)  # noqa: S314 - AWS's own answer
+    except ET.ParseError as error:
+        raise AwsProblem("", "what answers at {} is not S3".format(url.partition("?")[0])) from error
+    return [{one.tag.rpartition("}")[2]: one.text or "" for one in entry.iter()} for entry in root]
+
+
+def _object(entry: Mapping[str, str], prefix: str) -> Any:
+    from calendar import timegm
+
+    moment = time.strptime(entry["LastModified"][:19], "%Y-%m-%dT%H:%M:%S")
+    key = urllib.parse.unquote_plus(entry["Key"])
+    return key[len(prefix) :], Object(int(entry["Size"]), float(timegm(moment)))
 
 
 def _sorted_query(query: str) -> str:
@@ -166,49 +164,47 @@ def _sorted_query(query: str) -> str:
     return "&".join("{}={}".format(name, value) for name, value in quoted)
 
 
-def _once(request: Request) -> bytes:
+class _Unmoved(urllib.request.HTTPRedirectHandler):
+    """An answer that leads elsewhere is an error: a signature is for one address, and the keys for nobody else."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _once(request: Request) -> Reply:
     headers = {name: value for name, value in request.headers.items() if name != "Host"}
     asked = urllib.request.Request(request.url, data=request.body or None, headers=headers, method=request.method)
-    with urllib.request.urlopen(asked, timeout=TIMEOUT_S) as reply:
-        return bytes(reply.read())
+    try:
+        with urllib.request.build_opener(_Unmoved).open(asked, timeout=TIMEOUT_S) as reply:
+            return Reply(bytes(reply.read()), _epoch(reply.headers.get("Date")))
+    except urllib.error.HTTPError as error:
+        raise _refusal(error) from None
+    except (OSError, http.client.HTTPException) as error:
+        why = "no answer from {}: {}".format(urllib.parse.urlsplit(request.url).netloc, error)
+        raise AwsProblem("", why, may_pass=True) from error
 
 
-def _problem(error: urllib.error.HTTPError) -> AwsProblem:
+def _epoch(date: Optional[str]) -> Optional[float]:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(date or "").timestamp()
+    except (TypeError, ValueError, IndexError):
+        return None
+
+
+def _refusal(error: urllib.error.HTTPError) -> AwsProblem:
     """AWS's code and text, from JSON or XML."""
-    text = error.read().decode("utf-8", "replace")
+    try:
+        text = error.read().decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException):
+        text = ""
     try:
         told: Any = json.loads(text)
-        return AwsProblem(
-            str(told.get("__type", "")).rpartition("#")[2], str(told.get("message") or told.get("Message"))
-        )
+        code = str(told.get("__type") or error.code).rpartition("#")[2]
+        words = told.get("message") or told.get("Message")
     except (ValueError, AttributeError):
-        code = text.partition("<Code>")[2].partition("</Code>")[0]
-        return AwsProblem(
-            code or str(error.code), text.partition("<Message>")[2].partition("</Message>")[0] or error.reason
-        )
-
-
-def _told_by_container(env: Mapping[str, str]) -> str:
-    relative, full = env.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"), env.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
-    if not relative and not full:
-        return ""
-    token = env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
-    if env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"):
-        with open(env["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"], encoding="utf-8") as file:
-            token = file.read().strip()
-    url = CONTAINER_HOST + relative if relative else str(full)
-    return _text(urllib.request.Request(url, headers={"Authorization": token} if token else {}))
-
-
-def _told_by_machine() -> str:
-    """The machine's own role, with the session that its metadata wants."""
-    ttl = {"X-aws-ec2-metadata-token-ttl-seconds": "300"}
-    token = _text(urllib.request.Request(MACHINE_HOST + "/latest/api/token", headers=ttl, method="PUT"))
-    headers, path = {"X-aws-ec2-metadata-token": token}, "/latest/meta-data/iam/security-credentials/"
-    role = _text(urllib.request.Request(MACHINE_HOST + path, headers=headers))
-    return _text(urllib.request.Request(MACHINE_HOST + path + role, headers=headers))
-
-
-def _text(request: urllib.request.Request) -> str:
-    with urllib.request.urlopen(request, timeout=min(TIMEOUT_S, 3.0)) as reply:
-        return bytes(reply.read()).decode()
+        code = text.partition("<Code>")[2].partition("</Code>")[0] or str(error.code)
+        words = text.partition("<Message>")[2].partition("</Message>")[0]
+    may_pass = error.code in AGAIN or "hrottl" in code or code.startswith("RequestLimit")
+    return AwsProblem(code, str(words or error.reason), may_pass=may_pass)

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional
 
 from ipymlops.runtime import config as configs
@@ -38,6 +39,7 @@ class Act(NamedTuple):
     log: LogFile
     deadline: float
     ends_at: float
+    place: Optional[Place]
 
 
 def main(words: List[str]) -> int:
@@ -45,8 +47,8 @@ def main(words: List[str]) -> int:
     try:
         with open(words[1], encoding="utf-8") as file:
             raw = json.load(file)
-        place = _place(raw)
-        raw = place.adapted(raw) if place else raw
+        place, signals = _place(raw), Signals()
+        raw = place.adapted(raw, signals) if place else raw
         state = State(raw["state_dir"])
     except (IndexError, OSError, ValueError, KeyError, TypeError, LaunchProblem) as error:
         print("launcher: no configuration: {!r}; usage: launcher.pyz CONFIG.json".format(error), file=sys.stderr)
@@ -59,7 +61,7 @@ def main(words: List[str]) -> int:
         earlier = _earlier_exit_code(state)
         if earlier is not None:
             return earlier
-    return _attempt(raw, state, place)
+    return _attempt(raw, state, signals, place)
 
 
 def _place(raw: Mapping[str, Any]) -> Optional[Place]:
@@ -82,8 +84,7 @@ def _earlier_exit_code(state: State) -> Optional[int]:
     return None
 
 
-def _attempt(raw: Dict[str, Any], state: State, place: Optional[Place]) -> int:
-    signals = Signals()
+def _attempt(raw: Dict[str, Any], state: State, signals: Signals, place: Optional[Place]) -> int:
     now = steady_time()
     attempt = new_attempt(now(), state.attempts())
     result: Dict[str, Any] = {}
@@ -100,10 +101,17 @@ def _attempt(raw: Dict[str, Any], state: State, place: Optional[Place]) -> int:
     record = {"metrics": {}, "notes": [], **result, **times, **({"number": attempt.number} if place else {})}
     state.finish(record)
     if place:
-        place.delivered(raw, state, record, signals)
+        _deliver(place, raw, state, record, signals)
     if result["end_reason"] not in (None, "user", "timeout"):
         _end_peers(raw.get("peers") or ())
     return int(result["exit_code"])
+
+
+def _deliver(place: Place, raw: Dict[str, Any], state: State, record: Dict[str, Any], signals: Signals) -> None:
+    try:
+        place.delivered(raw, state, record, signals)
+    except Exception as error:  # noqa: BLE001 - how the script ended is written, and stays true
+        print("launcher: the outputs were not handed over: {!r}".format(error), file=sys.stderr)
 
 
 def _end_peers(folders: Iterable[str]) -> None:
@@ -119,7 +127,7 @@ def _acts(
     config = configs.from_json(raw)
     ends_at = attempt.started_at + config.max_runtime_s if config.deadline is None else config.deadline
     log = LogFile(config.log_path, steady_time())
-    act = Act(config, state, attempt, signals, log, boot_clock() + ends_at - steady_time()(), ends_at)
+    act = Act(config, state, attempt, signals, log, boot_clock() + ends_at - steady_time()(), ends_at, place)
     secrets = place.secrets(raw) if place and raw.get("secrets_from") else _secrets(config)
     if config.archive:
         kept = [config.archive.path, config.state_dir, config.output_dir, config.live_root or config.state_dir]
@@ -153,13 +161,15 @@ def _watch(act: Act, script: Script, secrets: Mapping[str, str], workdir: str, n
     before = kills()
     pump = _pump(act, secrets)
     act.state.write_attempt(act.attempt._replace(pgid=script.pid))
-    ended = Supervisor(script, pump, act.signals, act.deadline, act.config.stop_grace_s).run()
+    beat = partial(act.place.beat, act.state) if act.place else None
+    ended = Supervisor(script, pump, act.signals, act.deadline, act.config.stop_grace_s, beat=beat).run()
     pump.finish()
     from ipymlops.runtime import metrics, outcome
 
-    place = outcome.Place(act.config.job_id, act.config.root, workdir)
+    where = outcome.Place(act.config.job_id, act.config.root, workdir)
     asked = act.state.stop_was_asked()
-    how = outcome.of_script(ended, pump.tail, place, asked=asked, before=before, after=kills())
+    how = outcome.of_script(ended, pump.tail, where, asked=asked, before=before, after=kills())
+    how = act.place.explained(how, pump.tail) if act.place else how
     notes += [*ended.notes, *pump.notes]
     values: Dict[str, float] = {}
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import select
-from typing import Callable, Optional
+from typing import Callable, List, Optional
 
 INDEX_EVERY_S = 0.1
 
@@ -17,24 +17,40 @@ LONGEST_LINE = 200_000
 """What reads standard output may cut longer lines into several."""
 
 
+COUNTED_BYTES = 256 << 20
+"""A longer log is not counted: that takes as long as writing it."""
+
+
 class LineCount:
     """Counts lines that are not empty, in pieces of any size.
 
-    Attributes: `count`, None once there was a line so long that it may be cut.
+    Attributes: `count`, None once there was a line so long that it may be cut, or too much of them.
     """
 
     def __init__(self) -> None:
         self.count: Optional[int] = 0
+        self._bytes = 0
         self._open = 0  # bytes of the line that has no end yet
 
     def add(self, data: bytes) -> None:
-        first, *rest = data.split(b"\n")
-        longest = max(map(len, rest), default=0)
-        if self.count is None or max(longest, self._open + len(first)) > LONGEST_LINE:
+        if self.count is None:
+            return
+        lines = data.split(b"\n")
+        self._bytes += len(data)
+        if self._bytes > COUNTED_BYTES or self._is_long(data, lines):
             self.count = None
             return
-        self.count += sum(map(bool, rest)) + (1 if first and not self._open else 0)
-        self._open = len(rest[-1]) if rest else self._open + len(first)
+        has_begun = 1 if lines[0] and self._open else 0  # it was counted then
+        self.count += len(lines) - lines.count(b"") - has_begun
+        self._open = len(lines[-1]) + (self._open if len(lines) == 1 else 0)
+
+    def _is_long(self, data: bytes, lines: List[bytes]) -> bool:
+        if self._open + len(data) <= LONGEST_LINE:
+            return False
+        half = LONGEST_LINE // 2
+        if self._open < half and all(data.find(b"\n", at, at + half) >= 0 for at in range(0, len(data), half)):
+            return False  # each half of the longest line has an end in it
+        return max(self._open + len(lines[0]), *map(len, lines)) > LONGEST_LINE
 
 
 class LogFile:
@@ -60,7 +76,7 @@ class LogFile:
     @property
     def lines(self) -> Optional[int]:
         """How many lines with something in them went to standard output; None for a file, or where it is not sure."""
-        return self._lines.count if self._lines else None
+        return self._lines.count if self._lines and not self.lost_bytes else None
 
     def write(self, data: bytes) -> None:
         if not data:

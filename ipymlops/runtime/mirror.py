@@ -2,83 +2,140 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import time
-from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional
+from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple
 
-from ipymlops.runtime.aws import AwsProblem, object_sizes
+from ipymlops.runtime.aws import Object, pages
 from ipymlops.runtime.manifest import Listed
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 RECENT_S = 300.0
 """What changed so shortly before the end may not have been copied, where nobody can look."""
+KEY_BYTES = 1024
+SLOW_BYTES_PER_S = 50e6
+"""A large file is no stall while it may be on its way at this speed."""
+ROUNDED_S = 2.0
+"""Times of S3 and of its answers are whole seconds."""
+ROOM_BYTES = 64 << 20
+"""Of the disk, which copies leave free."""
 
 
 class Mirror(NamedTuple):
-    """Where the folder is copied to, and how long its arrival is waited for."""
+    """Where the folder is copied to.
+
+    Attributes: `since` is when this attempt began: what is older was there before, and was not copied anew.
+    """
 
     folder: str
     bucket: str
     prefix: str
     region: str
-    wait_s: float
-    stall_s: float
+    since: float
 
     @classmethod
-    def of(cls, told: Mapping[str, object], region: str) -> Mirror:
-        bucket, _, prefix = str(told["uri"])[len("s3://") :].partition("/")
-        wait_s, stall_s = float(str(told.get("wait_s", 300))), float(str(told.get("stall_s", 60)))
-        return cls(str(told["dir"]), bucket, prefix, region, wait_s, stall_s)
+    def of(cls, told: Mapping[str, str], region: str, since: float) -> Mirror:
+        bucket, _, prefix = told["uri"][len("s3://") :].partition("/")
+        return cls(told["dir"], bucket, prefix, region, since)
 
 
-def late_files(
-    mirror: Mirror, files: Iterable[Listed], env: Mapping[str, str], is_hurried: Callable[[], bool]
-) -> List[Listed]:
-    """Wait until the files have arrived with their sizes; what has not, in the time there is.
+class Patience(NamedTuple):
+    """`is_over`: there is no more time to wait; `stall_s`: so long without anything new is a stall."""
 
-    Where nobody may look into the bucket, these are the files that changed shortly before.
-    """
-    missing, now = list(files), time.monotonic()
-    ends_at, stalls_at = now + mirror.wait_s, now + mirror.stall_s
-    for number in range(1 << 30):
-        there = _there(mirror, env)
-        if there is None:
-            return [one for one in missing if time.time() - one.modified_at < RECENT_S]
-        left = [one for one in missing if there.get(one.path) != one.bytes]
-        now = time.monotonic()
-        stalls_at = now + mirror.stall_s if len(left) < len(missing) else stalls_at
+    is_over: Callable[[], bool]
+    stall_s: float
+
+
+def missing_files(mirror: Mirror, files: Iterable[Listed], env: Mapping[str, str], patience: Patience) -> List[Listed]:
+    """Wait until the files have arrived; what has not, in the time there is. Raises `AwsProblem`: nobody could look."""
+    every = list(files)
+    nameless = [one for one in every if not _has_key(mirror, one.path)]
+    missing = {one.path: one for one in every if _has_key(mirror, one.path)}
+    stalls_at = _stalls_at(missing, patience)
+    for number in itertools.count():
+        left = _not_there(mirror, missing, env, patience.is_over)
+        if len(left) < len(missing):
+            stalls_at = _stalls_at(left, patience)
         missing = left
-        if not missing or now >= min(ends_at, stalls_at) or is_hurried():
+        if not missing or patience.is_over() or time.monotonic() >= stalls_at:
             break
         time.sleep(PAUSES_S[min(number, len(PAUSES_S) - 1)])
-    return missing
+    return sorted([*nameless, *missing.values()])
 
 
-def save(files: Iterable[Listed], root: str, to: str) -> List[Listed]:
-    """Put files where the service packs what it finds at the end; those that could not be put there are given back."""
+def recent(files: Iterable[Listed]) -> List[Listed]:
+    """What is saved where nobody can look."""
+    return [one for one in files if time.time() - one.changed_at < RECENT_S]
+
+
+def save(files: Iterable[Listed], root: str, to: str, is_over: Callable[[], bool]) -> List[Listed]:
+    """Put files where the service packs what it finds at the end, small ones first; gives those that were not put."""
     lost = []
-    for one in files:
+    for one in sorted(files, key=lambda one: one.bytes):
         target = os.path.join(to, one.path)
         try:
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            _link_or_copy(os.path.join(root, one.path), target)
+            is_saved = _is_linked(os.path.join(root, one.path), target) or _is_copied(root, one, target, is_over)
         except OSError:  # no room, or gone
+            is_saved = False
+        if not is_saved:
             lost.append(one)
     return lost
 
 
-def _there(mirror: Mirror, env: Mapping[str, str]) -> Optional[Dict[str, int]]:
+def _has_key(mirror: Mirror, path: str) -> bool:
+    """Whether S3 can have a name for it: text, and not too long."""
     try:
-        return object_sizes(mirror.bucket, mirror.prefix, mirror.region, env)
-    except AwsProblem:
-        return None
+        return len((mirror.prefix + path).encode()) <= KEY_BYTES
+    except UnicodeEncodeError:
+        return False
 
 
-def _link_or_copy(path: str, target: str) -> None:
+def _stalls_at(missing: Mapping[str, Listed], patience: Patience) -> float:
+    largest = max((one.bytes for one in missing.values()), default=0)
+    return time.monotonic() + patience.stall_s + largest / SLOW_BYTES_PER_S
+
+
+def _not_there(
+    mirror: Mirror, missing: Mapping[str, Listed], env: Mapping[str, str], is_over: Callable[[], bool]
+) -> Dict[str, Listed]:
+    left = dict(missing)
+    for page in pages(mirror.bucket, mirror.prefix, mirror.region, env):
+        ahead_s = page.at - time.time() if page.at else 0.0
+        for path, found in page.objects.items():
+            if path in left and _is_copy(found, left[path], mirror.since, ahead_s):
+                del left[path]
+        if not left or is_over():
+            break
+    return left
+
+
+def _is_copy(found: Object, file: Listed, since: float, ahead_s: float) -> bool:
+    """A file that was written again at the same size counts only once it was copied after that."""
+    if found.bytes != file.bytes:
+        return False
+    return file.changed_at < since or found.modified_at + ROUNDED_S >= file.modified_at + ahead_s
+
+
+def _is_linked(path: str, target: str) -> bool:
     try:
         os.link(path, target)
     except FileExistsError:
-        return
+        return True
     except OSError:  # another file system
-        shutil.copyfile(path, target)
+        return False
+    return True
+
+
+def _is_copied(root: str, file: Listed, target: str, is_over: Callable[[], bool]) -> bool:
+    if is_over() or shutil.disk_usage(os.path.dirname(target)).free < file.bytes + ROOM_BYTES:
+        return False
+    try:
+        shutil.copyfile(os.path.join(root, file.path), target)
+    except OSError:
+        if os.path.exists(target):
+            os.unlink(target)
+        raise
+    return True

@@ -60,31 +60,7 @@ def of_script(
     if exit_code == 128 + signal.SIGKILL and after and kills > 0:
         return Outcome(exit_code, number, "out_of_memory", _with_trace(_out_of_memory(after, kills), trace))
     what, why = _words(exit_code, number, trace, last_line(tail), readable=after is not None)
-    known = explained(tail, number)
-    words = (what, "{}; {}".format(why, known.why), known.fix) if known else (what, why, _see_log(place))
-    return Outcome(exit_code, number, "exit_code", _with_trace(words, trace))
-
-
-class Explained(NamedTuple):
-    """What usually stands behind a failure, and what mends it."""
-
-    why: str
-    fix: str
-
-
-def explained(tail: bytes, number: Optional[int]) -> Optional[Explained]:
-    """By the end of the log; None for what nobody has explained."""
-    if b"No space left on device" in tail:
-        return Explained(
-            "a disk is full; in a container that is mostly the small root disk, where caches and packages go",
-            "write below /tmp or IPYMLOPS_OUTPUT_DIR, or ask for a larger disk: --set volume_gib=200",
-        )
-    if number == signal.SIGBUS or b"Bus error" in tail or b"out of shared memory" in tail:
-        return Explained(
-            "the shared memory of the machine (/dev/shm) ran out, mostly through a data loader's workers",
-            'torch.multiprocessing.set_sharing_strategy("file_system"), or fewer workers',
-        )
-    return None
+    return Outcome(exit_code, number, "exit_code", _with_trace((what, why, _see_log(place)), trace))
 
 
 def _exit_code(status: int) -> Tuple[int, Optional[int]]:

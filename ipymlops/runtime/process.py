@@ -92,6 +92,13 @@ def session_members(session: int) -> List[int]:
     return members
 
 
+def all_of(session: int) -> List[int]:
+    """What a script left: its session, and where we are the first process of a container, whatever runs there."""
+    if os.getpid() != 1 or not _shows_us():
+        return session_members(session)
+    return [pid for pid in _all_pids() if pid != 1 and _stat(pid)[:1] not in ([], ["Z"], ["X"])]
+
+
 def send(pids: Sequence[int], number: int) -> None:
     """Send a signal; one who is gone already is no error. A stopped process is woken, to see it."""
     for pid in pids:
@@ -99,6 +106,14 @@ def send(pids: Sequence[int], number: int) -> None:
             os.kill(pid, number)
             if number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 os.kill(pid, signal.SIGCONT)
+
+
+def _shows_us() -> bool:
+    """Whether /proc is that of our own container."""
+    try:
+        return os.readlink("/proc/self") == "1"
+    except OSError:
+        return False
 
 
 def _all_pids() -> List[int]:

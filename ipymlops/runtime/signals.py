@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import List
+from typing import Dict, List, Optional
+
+from ipymlops.runtime.state import boot_clock
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -17,6 +19,7 @@ class Signals:
         os.set_blocking(self.wakeup, False)
         os.set_blocking(self._write_end, False)
         self._noted: List[int] = []
+        self._first_at: Dict[int, float] = {}
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         for number in PASSED_ON:
             signal.signal(number, self._note)
@@ -28,6 +31,10 @@ class Signals:
     def has(self, number: int) -> bool:
         """Whether this signal waits to be taken."""
         return number in self._noted
+
+    def first_at(self, number: int) -> Optional[float]:
+        """When this signal came first, taken or not; a time of `boot_clock`."""
+        return self._first_at.get(number)
 
     def take(self) -> List[int]:
         """The signals that came since the last time, in their order."""
@@ -44,3 +51,4 @@ class Signals:
 
     def _note(self, number: int, _frame: object) -> None:
         self._noted.append(number)
+        self._first_at.setdefault(number, boot_clock())

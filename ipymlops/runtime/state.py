@@ -75,7 +75,8 @@ class State:
         if record is None:
             return None
         values: Dict[str, Any] = {name: record.get(name) for name in Attempt._fields}
-        return Attempt(**{**values, "number": record.get("number", 1)})
+        number = record.get("number")
+        return Attempt(**{**values, "number": number if isinstance(number, int) else 1})
 
     def attempts(self) -> int:
         """How many attempts were made so far."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import select
 import signal
-from typing import List, NamedTuple, Optional
+from typing import Callable, List, NamedTuple, Optional
 
-from ipymlops.runtime.process import Script, reap, send, session_members
+from ipymlops.runtime.process import Script, all_of, reap, send, session_members
 from ipymlops.runtime.pump import Pump
 from ipymlops.runtime.signals import Signals
 from ipymlops.runtime.state import boot_clock
@@ -17,6 +17,7 @@ ORPHANS_GRACE_S = 5.0
 ORPHANS_POLL_S = 0.02
 IDLE_S = 600.0
 GIVE_UP_S = 10.0
+BEAT_S = 60.0
 
 
 class Ended(NamedTuple):
@@ -41,14 +42,25 @@ class Supervisor:
     is the script's to end, while it saves a checkpoint. What is left once the script has ended is told and then killed.
     """
 
-    def __init__(self, script: Script, pump: Pump, signals: Signals, deadline: float, grace_s: float) -> None:
-        """`deadline` is a time of `boot_clock`."""
+    def __init__(
+        self,
+        script: Script,
+        pump: Pump,
+        signals: Signals,
+        deadline: float,
+        grace_s: float,
+        *,
+        beat: Optional[Callable[[], None]] = None,
+    ) -> None:
+        """`deadline` is a time of `boot_clock`; `beat` is called at once, and then every minute."""
         self._script, self._pump, self._signals, self._grace_s = script, pump, signals, grace_s
         self._deadline = deadline
         self._status: Optional[int] = None
         self._cause = ""
         self._was_killed = False
         self._kill_at = float("inf")
+        self._beat = beat
+        self._beat_at = float("inf") if beat is None else 0.0
         self._notes: List[str] = []
         self._poll = select.poll()
         self._poll.register(script.output, select.POLLIN)
@@ -57,7 +69,7 @@ class Supervisor:
 
     def run(self) -> Ended:
         while self._status is None:
-            self._turn(min(self._deadline, self._kill_at) - boot_clock())
+            self._turn(min(self._deadline, self._kill_at, self._beat_at) - boot_clock())
             self._act()
         self._end_orphans()
         self._read_rest()
@@ -94,6 +106,9 @@ class Supervisor:
             self._was_killed = True
             self._kill_at = now + 1.0
             send(session_members(self._script.pid) or [self._script.pid], signal.SIGKILL)
+        if self._beat and now >= self._beat_at:
+            self._beat_at = now + BEAT_S
+            self._beat()
 
     def _stop(self, cause: str) -> None:
         if not self._cause:  # a second call does not lengthen the grace
@@ -103,7 +118,7 @@ class Supervisor:
 
     def _end_orphans(self) -> None:
         """End what the script left in its session, and write down what they still say."""
-        orphans = session_members(self._script.pid)
+        orphans = all_of(self._script.pid)
         now = boot_clock()
         kill_at = min(self._kill_at, now + min(ORPHANS_GRACE_S, self._grace_s))
         give_up_at = max(now, kill_at) + GIVE_UP_S
@@ -113,7 +128,7 @@ class Supervisor:
                 send(orphans, signal.SIGKILL)
             self._turn(ORPHANS_POLL_S)
             self._signals.take()
-            orphans, now = session_members(self._script.pid), boot_clock()
+            orphans, now = all_of(self._script.pid), boot_clock()
         if orphans:
             self._notes.append("these processes of the script could not be ended: {}".format(orphans))
 

@@ -1,40 +1,39 @@
-"""Inside a training container of SageMaker: its descriptions of the job, its failure file, its mirrored folder."""
+"""Inside a training container of SageMaker: what the service tells it, and what that means for the launcher."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import signal
-import socket
 import time
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 from ipymlops.runtime.places import Place
+from ipymlops.runtime.places.sagemaker_time import Clock
 from ipymlops.runtime.problem import LaunchProblem
+from ipymlops.runtime.state import boot_clock
 
 if TYPE_CHECKING:
-    from ipymlops.runtime.manifest import Listed
+    from ipymlops.runtime.outcome import Outcome
     from ipymlops.runtime.signals import Signals
     from ipymlops.runtime.state import State
 
-FAILURE_CHARACTERS = 1024
 RESOLVE_S = 60.0
-OUTPUT, OURS = "output", "ipymlops"
-FOLDERS = (OUTPUT, "tensorboard", "checkpoints")
-KEPT = ("result.json", "manifest.json", "metrics.jsonl")
-KEPT_BYTES = 10 << 20
+ASK_AGAIN_S = 0.5
 
 
 class SageMaker(Place):
     """`raw["ml_root"]` is where the service's folders are."""
 
-    def adapted(self, raw: Dict[str, Any]) -> Dict[str, Any]:
+    def __init__(self) -> None:
+        self._clock: Optional[Clock] = None
+        self._ends_at = 0.0
+
+    def adapted(self, raw: Dict[str, Any], signals: Signals) -> Dict[str, Any]:
         from ipymlops.runtime.places.sagemaker_env import script_variables
 
         root = raw.setdefault("ml_root", "/opt/ml")
-        told = _config(root, "resourceconfig.json")
+        told = resources(root)
         hosts = sorted(told.get("hosts") or ["algo-1"], key=natural)
         host = told.get("current_host") or hosts[0]
         rank = hosts.index(host) if host in hosts else 0
@@ -42,130 +41,101 @@ class SageMaker(Place):
         if rank:
             raw["output_dir"] = os.path.join(raw["output_dir"], "node-{}".format(rank))
             raw["state_dir"] = os.path.join(os.path.dirname(raw["state_dir"]), "node-{}".format(rank))
-        raw["deadline"] = _deadline(raw)
-        raw["env"] = {**script_variables(root, host, hosts, dict(os.environ)), **raw["env"]}
+        self._clock = Clock.of(raw)
+        raw["deadline"] = self._clock.deadline(float(raw["max_runtime_s"]))
+        self._ends_at = boot_clock() + raw["deadline"] - time.time()
+        raw["env"] = {**script_variables(raw, host, hosts, dict(os.environ)), **raw["env"]}
         if len(hosts) > 1:
-            _await_address(hosts[0])
+            _await_address(hosts[0], signals)
         return raw
 
     def secrets(self, raw: Dict[str, Any]) -> Dict[str, str]:
         return {name: _secret(name, where, raw["region"]) for name, where in raw["secrets_from"].items()}
 
+    def beat(self, state: State) -> None:
+        if self._clock:
+            self._clock.beat(state)
+
+    def explained(self, outcome: Outcome, tail: bytes) -> Outcome:
+        from ipymlops.runtime.places.sagemaker_causes import explained
+
+        return explained(outcome, tail)
+
     def delivered(self, raw: Dict[str, Any], state: State, result: Dict[str, Any], signals: Signals) -> None:
-        """Everything is written before anything is waited for: a kill in between leaves a truthful picture."""
-        from ipymlops.runtime import mirror as mirrors
-        from ipymlops.runtime.manifest import files_below, manifest
-        from ipymlops.runtime.state import write_json
+        from ipymlops.runtime.places.sagemaker_delivery import Delivery
 
-        root, folder, rank = raw["ml_root"], raw["mirror"]["dir"], raw["node_rank"]
-        if result["exit_code"]:
-            _write_failure(os.path.join(root, "output", "failure"), result)
-
-        def is_hurried() -> bool:
-            return signals.has(signal.SIGTERM)
-
-        others = "{}/node-".format(OUTPUT) if raw["nodes"] > 1 and not rank else ""
-        files = files_below(folder, FOLDERS, others)
-        told = manifest(folder, files, attempt=result["attempt"], rank=rank, hashed=not is_hurried())
-        write_json(state.path("manifest.json"), told)
-        data = os.path.join(root, "output", "data")
-        _keep(state, os.path.join(data, OURS, "node-{}".format(rank)))
-        mirror = mirrors.Mirror.of(raw["mirror"], raw["region"])
-        late = mirrors.late_files(mirror, [*files, *_own(state, folder)], dict(os.environ), is_hurried)
-        mirrors.save([one for one in late if not one.path.startswith(OURS)], folder, os.path.join(data, "late"))
+        Delivery(raw, state, result, signals, self._ends_at).run()
 
 
 def natural(host: str) -> List[Any]:
     """`algo-2` is before `algo-10`."""
-    return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", host)]
+    import re
+
+    return [int(word) if word.isdecimal() else word for word in re.split(r"(\d+)", host)]
 
 
-def _deadline(raw: Dict[str, Any]) -> float:
-    """Never later than the service's own end, whose clock runs from the moment that the machine was obtained.
+def resources(root: str) -> Dict[str, Any]:
+    """What the service tells of the machines; only what has the form it should have."""
+    from ipymlops.runtime.places.sagemaker_env import described
 
-    That moment is not told. It is not before the job was submitted, nor before this machine started (unless it was kept
-    warm, when it was there at once): the later of the two is the nearest that can be known, and on the safe side.
-    """
-    now, cap_s = time.time(), float(raw["max_runtime_s"])
-    obtained_at = max(_started_at(), float(raw.get("submitted_at") or 0.0))
-    if not now - cap_s < obtained_at <= now:  # a clock that was set, or a wait longer than the cap
-        obtained_at = now
-    return obtained_at + cap_s
+    told = described(root, "resourceconfig.json")
+    hosts, host = told.get("hosts"), told.get("current_host")
+    are_names = isinstance(hosts, list) and all(isinstance(one, str) for one in hosts)
+    return {**told, "hosts": hosts if are_names else None, "current_host": host if isinstance(host, str) else None}
 
 
-def _started_at() -> float:
-    """When this machine started, in UTC epoch seconds; 0 where that cannot be read."""
-    try:
-        with open("/proc/uptime", encoding="ascii") as file:
-            return time.time() - float(file.read().split()[0])
-    except (OSError, ValueError, IndexError):
-        return 0.0
-
-
-def _await_address(host: str) -> None:
+def _await_address(host: str, signals: Signals) -> None:
     """The names of the other machines may be known some seconds late; a script that still misses them says so."""
     ends_at = time.monotonic() + RESOLVE_S
-    while not _is_known(host) and time.monotonic() < ends_at:
-        time.sleep(0.5)
+    while not _is_known(host) and time.monotonic() < ends_at and not signals.has(signal.SIGTERM):
+        time.sleep(ASK_AGAIN_S)
 
 
 def _is_known(host: str) -> bool:
+    import socket
+
     try:
         socket.getaddrinfo(host, None)
-    except OSError:
+    except (OSError, UnicodeError):
         return False
     return True
 
 
-def _secret(name: str, where: Dict[str, Any], region: str) -> str:
+def _secret(name: str, where: Mapping[str, Any], region: str) -> str:
+    """Raises `LaunchProblem` that tells the secret and the right, and never a value."""
     from ipymlops.runtime.aws import AwsProblem, secret_value
+    from ipymlops.runtime.config import to_bytes
 
-    what = "the secret {} cannot be read".format(name)
     try:
         text = secret_value(where["id"], region, dict(os.environ))
     except AwsProblem as problem:
-        fix = "give the execution role secretsmanager:GetSecretValue on {}".format(where["id"])
-        raise LaunchProblem(what, str(problem), fix) from None
-    if not where.get("key"):
-        return text
-    try:
-        return str(json.loads(text)[where["key"]])
-    except (ValueError, KeyError, TypeError):
+        raise LaunchProblem(_unread(name), str(problem), _fix(problem, where["id"])) from None
+    value = _chosen(text, where["key"]) if where.get("key") else text
+    if value is None:
         why = "{} is no JSON object with the key {!a}".format(where["id"], where["key"])
-    raise LaunchProblem(what, why, "--secret {}=secretsmanager:{}#KEY".format(name, where["id"]))
+        raise LaunchProblem(_unread(name), why, "--secret {}=secretsmanager:{}#KEY".format(name, where["id"]))
+    to_bytes(value, shown="the secret {}".format(name))
+    return value
 
 
-def _write_failure(path: str, result: Dict[str, Any]) -> None:
-    """What the service shows as the reason, cause first."""
-    error = result.get("error") or {}
-    where = "{}:{}".format(error["file"], error["line"]) if error.get("file") else ""
-    parts = [error.get("what"), where, error.get("why"), "exit code: {}".format(result["exit_code"])]
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8", errors="replace") as file:
-        file.write("\n".join(part for part in parts if part)[:FAILURE_CHARACTERS])
-
-
-def _keep(state: State, to: str) -> None:
-    """Copies in the archive that is always uploaded."""
-    os.makedirs(to, exist_ok=True)
-    for name in KEPT:
-        path = state.path(name)
-        if os.path.exists(path) and os.path.getsize(path) <= KEPT_BYTES:
-            shutil.copyfile(path, os.path.join(to, name))
-
-
-def _own(state: State, folder: str) -> List[Listed]:
-    """The launcher's own files, which are to arrive as well."""
-    from ipymlops.runtime.manifest import files_below
-
-    ours = files_below(folder, [os.path.relpath(state.folder, folder)])
-    return [one for one in ours if os.path.basename(one.path) in KEPT]
-
-
-def _config(root: str, name: str) -> Dict[str, Any]:
+def _chosen(text: str, key: str) -> Optional[str]:
+    """A value of a JSON object: texts as they are, others as JSON writes them; None if there is none."""
     try:
-        with open(os.path.join(root, "input", "config", name), encoding="utf-8") as file:
-            told = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
+        value = json.loads(text)[key]
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+    return value if isinstance(value, str) or value is None else json.dumps(value)
+
+
+def _unread(name: str) -> str:
+    return "the secret {} cannot be read".format(name)
+
+
+def _fix(problem: Any, secret: str) -> str:
+    if "NotFound" in problem.code:
+        return "aws secretsmanager describe-secret --secret-id {}".format(secret)
+    if "CERTIFICATE" in problem.text:
+        return "take an image that knows the authorities of certificates (the package ca-certificates)"
+    if not problem.code:
+        return "the job's network must lead to Secrets Manager: an endpoint of the VPC, or a NAT gateway"
+    return "give the execution role secretsmanager:GetSecretValue on {}".format(secret)
