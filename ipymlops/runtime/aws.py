@@ -22,6 +22,8 @@ __all__ = ["AwsProblem", "Credentials", "Object", "Page", "Request", "answer", "
 TIMEOUT_S = 10.0
 PAUSES_S = (0.0, 0.4, 0.8, 1.6)
 """Before each try."""
+WRONG_BY_S = 240.0
+"""AWS refuses what was signed by a clock that is 5 or 15 minutes wrong."""
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """What may be answered the next time."""
 
@@ -68,15 +70,17 @@ def endpoint(service: str, region: str, env: Mapping[str, str]) -> str:
 
 def answer(request: Request, service: str, region: str, env: Mapping[str, str]) -> Reply:
     """The answer; what may pass is tried again. Raises `AwsProblem`."""
-    last = AwsProblem("", "no answer")
+    last, ahead_s = AwsProblem("", "no answer"), 0.0
     for pause_s in PAUSES_S:
         time.sleep(pause_s)
         try:
-            return _once(signed(request, service, region, credentials(env), time.gmtime()))
+            return _once(signed(request, service, region, credentials(env), time.gmtime(time.time() + ahead_s)))
         except AwsProblem as problem:
             last = problem
-            if not problem.may_pass:
+            is_wrong = problem.at is not None and abs(problem.at - time.time() - ahead_s) > WRONG_BY_S
+            if not problem.may_pass and not is_wrong:
                 break
+            ahead_s = problem.at - time.time() if problem.at and is_wrong else ahead_s
     raise last
 
 
@@ -207,4 +211,4 @@ def _refusal(error: urllib.error.HTTPError) -> AwsProblem:
         code = text.partition("<Code>")[2].partition("</Code>")[0] or str(error.code)
         words = text.partition("<Message>")[2].partition("</Message>")[0]
     may_pass = error.code in AGAIN or "hrottl" in code or code.startswith("RequestLimit")
-    return AwsProblem(code, str(words or error.reason), may_pass=may_pass)
+    return AwsProblem(code, str(words or error.reason), may_pass=may_pass, at=_epoch(error.headers.get("Date")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import urllib.request
-from typing import Mapping, NamedTuple
+from typing import Mapping, NamedTuple, Optional
 
 TIMEOUT_S = 3.0
 CONTAINER_HOST = "http://169.254.170.2"
@@ -15,11 +15,13 @@ MACHINE_HOST = "http://169.254.169.254"
 class AwsProblem(Exception):
     """A request that was refused or not answered; `code` is AWS's own word, "" where there is none.
 
-    Attributes: `may_pass`, the same request may be answered the next time.
+    Attributes:
+        may_pass: The same request may be answered the next time.
+        at: The service's clock, UTC epoch seconds; None where it did not say.
     """
 
-    def __init__(self, code: str, text: str, *, may_pass: bool = False) -> None:
-        self.code, self.text, self.may_pass = code, text, may_pass
+    def __init__(self, code: str, text: str, *, may_pass: bool = False, at: Optional[float] = None) -> None:
+        self.code, self.text, self.may_pass, self.at = code, text, may_pass, at
         super().__init__("{}: {}".format(code, text) if code else text)
 
 

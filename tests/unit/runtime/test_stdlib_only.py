@@ -9,15 +9,15 @@ import pytest
 import ipymlops.runtime
 from ipymlops.runtime.pack import HOST_ONLY
 
-MODULES = sorted(Path(ipymlops.runtime.__file__).parent.glob("*.py"))
+MODULES = sorted(Path(ipymlops.runtime.__file__).parent.rglob("*.py"))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_module_parses_as_python_3_8(module):
     ast.parse(module.read_text(), feature_version=(3, 8))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_module_imports_the_standard_library_and_its_own_package_only(module):
     names = set()
     for node in ast.walk(ast.parse(module.read_text())):
