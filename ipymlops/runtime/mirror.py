@@ -17,6 +17,8 @@ RECENT_S = 300.0
 KEY_BYTES = 1024
 SLOW_BYTES_PER_S = 50e6
 """A large file is no stall while it may be on its way at this speed."""
+LOOK_S = 5.0
+"""At least so long the mirror is looked at, also where there is no time to wait: what it has need not be saved."""
 ROUNDED_S = 2.0
 """Times of S3 and of its answers are whole seconds."""
 ROOM_BYTES = 64 << 20
@@ -101,13 +103,13 @@ def _stalls_at(missing: Mapping[str, Listed], patience: Patience) -> float:
 def _not_there(
     mirror: Mirror, missing: Mapping[str, Listed], env: Mapping[str, str], is_over: Callable[[], bool]
 ) -> Dict[str, Listed]:
-    left = dict(missing)
+    left, looks_until = dict(missing), time.monotonic() + LOOK_S
     for page in pages(mirror.bucket, mirror.prefix, mirror.region, env):
         ahead_s = page.at - time.time() if page.at else 0.0
         for path, found in page.objects.items():
             if path in left and _is_copy(found, left[path], mirror.since, ahead_s):
                 del left[path]
-        if not left or is_over():
+        if not left or (is_over() and time.monotonic() >= looks_until):
             break
     return left
 

@@ -24,8 +24,6 @@ KEPT_BYTES = 10 << 20
 WAIT_S, STALL_S = 300.0, 60.0
 LEFT_S, LAST_S = 100.0, 115.0
 """Of the 120 s between SIGTERM and SIGKILL: for looking and waiting, and for what has to be copied then."""
-LOOK_S = 5.0
-"""At least so long the mirror is looked at: what it has need not be packed."""
 CAUSE_CHARACTERS = 700
 NAMED = 3
 
@@ -99,8 +97,7 @@ class Delivery:
         """What has not arrived; where nobody can look, what may not have."""
         ours = files_below(self._folder, [os.path.relpath(self._state.folder, self._folder)])
         every = [*files, *(one for one in ours if os.path.basename(one.path) in KEPT)]
-        looks_until = boot_clock() + LOOK_S
-        patience = mirrors.Patience(lambda: boot_clock() >= looks_until and self._is_over(), self._stall_s)
+        patience = mirrors.Patience(self._is_over, self._stall_s)
         try:
             late = mirrors.missing_files(self._mirror, every, dict(os.environ), patience)
         except AwsProblem as problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipymlops.runtime import logfile
-from ipymlops.runtime.logwriter import LogFile
+from ipymlops.runtime.logwriter import COUNTED_BYTES, LONGEST_LINE, LineCount, LogFile
 
 WRITE = "import os, sys\ndata = open('blob', 'rb').read()\nwhile data: data = data[os.write(1, data):]\n"
 
@@ -158,3 +159,43 @@ def test_a_full_disk_loses_log_and_not_the_script(job):
     result = job.script("for _ in range(1000): print('x' * 1000)")
     assert result["exit_code"] == 0
     assert "1001000 bytes of the log were lost: [Errno 28]" in result["notes"][0]
+
+
+def counted(pieces):
+    lines = LineCount()
+    for piece in pieces:
+        lines.add(piece)
+    return lines.count
+
+
+@given(st.lists(st.text("a\n\r ", max_size=8).map(str.encode), max_size=12))
+def test_lines_with_something_in_them_are_counted_in_whatever_pieces_they_come(pieces):
+    assert counted(pieces) == len([line for line in b"".join(pieces).split(b"\n") if line])
+
+
+@pytest.mark.parametrize("size", [1, 65_536, 100_000, 262_144, 1 << 20])
+@pytest.mark.parametrize("length", [LONGEST_LINE - 1, LONGEST_LINE, LONGEST_LINE + 1])
+@pytest.mark.parametrize("before", [b"", b"short\n", b"x" * 99_000 + b"\n"])
+def test_a_line_that_may_be_cut_ends_the_count(size, length, before):
+    data = before + b"y" * length + b"\nshort\n" * 3
+    pieces = [data[at : at + size] for at in range(0, len(data), size)] if size > 1 else [data[:1], data[1:]]
+    expected = None if length > LONGEST_LINE else len([line for line in data.split(b"\n") if line])
+    assert counted(pieces) == expected
+
+
+def test_a_log_that_is_too_long_to_count_is_not_counted():
+    piece, most = (b"x" * 65_535 + b"\n") * 16, COUNTED_BYTES >> 20
+    assert counted([piece] * most) == most * 16
+    assert counted([piece] * (most + 1)) is None
+
+
+def test_lines_that_were_lost_are_not_counted(tmp_path):
+    read_end, write_end = os.pipe()
+    log = LogFile(None, lambda: 1.0)
+    log.file = write_end
+    log.write(b"one\n")
+    assert log.lines == 1
+    os.close(read_end)
+    log.write(b"two\n")
+    assert (log.lines, log.lost_bytes) == (None, 4)
+    os.close(write_end)

@@ -35,3 +35,12 @@ def test_modules_of_the_host_are_imported_by_none_of_the_zip():
     for module in MODULES:
         if module.name not in HOST_ONLY:
             assert not [name for name in host if name in module.read_text()], module.name
+
+
+def test_a_job_of_this_machine_loads_nothing_of_other_places(job):
+    _, _, err = job.run(job.config({"train.py": "raise SystemExit(3)"}), env={"PYTHONPROFILEIMPORTTIME": "1"})
+    loaded = {line.rpartition(b"|")[2].strip().decode() for line in err.splitlines()}
+    assert "ipymlops.runtime.outcome" in loaded
+    assert [
+        name for name in loaded if ".places" in name or name.split(".")[0] in {"urllib", "http", "socket", "ssl"}
+    ] == []
