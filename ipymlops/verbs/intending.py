@@ -98,14 +98,16 @@ def capped(plan: Plan, spec: JobSpec) -> Plan:
             why=f"{plan.platform} does not tell what {plan.machine_type or 'it'} costs an hour",
             fix="--max-runtime 4h",
         )
+    kept_s = spec.keep_warm_s or 0  # paid for as well, once the job is over
     bought_s = int(spec.max_cost_usd / plan.usd_per_hour * 3600) if plan.usd_per_hour else DEFAULT_MAX_RUNTIME_S
-    if bought_s < SHORTEST_CAP_S:
-        least = plan.usd_per_hour * SHORTEST_CAP_S / 3600
+    if bought_s < SHORTEST_CAP_S + kept_s:
+        least = plan.usd_per_hour * (SHORTEST_CAP_S + kept_s) / 3600
         why = f"at ${plan.usd_per_hour:.2f} an hour it buys {bought_s} s; a job needs at least {SHORTEST_CAP_S} s"
+        why += f", and the machine is kept for {kept_s} s more" if kept_s else ""
         raise WrongLine(
             f"--max-cost {spec.max_cost_usd:g} is too little", why=why, edit=Put("--max-cost", f"{least:.2f}")
         )
-    return replace(plan, max_runtime_s=min(plan.max_runtime_s, bought_s), max_cost_usd=spec.max_cost_usd)
+    return replace(plan, max_runtime_s=min(plan.max_runtime_s, bought_s - kept_s), max_cost_usd=spec.max_cost_usd)
 
 
 def _usual_cap_s(context: Context) -> int | None:

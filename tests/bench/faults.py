@@ -36,6 +36,9 @@ class Fault:
     test: str
 
 
+UNIT = "tests/unit/platforms/sagemaker/"
+FAR = "platforms/sagemaker/"
+
 FAULTS = {
     "a second launch on retry": Fault(
         "platforms/here.py",
@@ -168,6 +171,78 @@ FAULTS = {
         "                if after != before:\n",
         "                if after.state != before.state:\n",
         STORE + "test_updates_of_many_threads_are_all_kept",
+    ),
+    "a lost reply that nobody asks about": Fault(
+        FAR + "submit.py",
+        "        return _after(error, aws, request, job_id)\n",
+        "        raise translated(error, WHAT) from error\n",
+        UNIT + "test_submit.py::test_a_lost_reply_is_asked_about",
+    ),
+    "a deleted job that is paid again": Fault(
+        FAR + "submit.py",
+        "    if uploads.is_any_below(keys.root, but=(keys.claim, keys.config)):\n",
+        "    if not uploads.is_any_below(keys.root, but=(keys.claim, keys.config)):\n",
+        UNIT + "test_submit.py::test_a_job_that_was_deleted_after_it_ran_is_not_paid_again",
+    ),
+    "another tool's job taken for ours": Fault(
+        FAR + "submit.py",
+        'if told.get("Environment", {}).get("IPYMLOPS_JOB_ID") != job_id:',
+        "if not told:",
+        UNIT + "test_submit.py::test_a_name_that_another_tool_has_is_a_clash_and_not_ours",
+    ),
+    "a claim that never holds": Fault(
+        FAR + "uploads.py",
+        'self._put(key, content, IfNoneMatch="*")',
+        "self._put(key, content)",
+        UNIT + "test_submit.py::test_a_job_that_was_deleted_after_it_ran_is_not_paid_again",
+    ),
+    "a name cut off at its end": Fault(
+        FAR + "names.py",
+        'return f"{slug}-{job_id}" if slug else job_id',
+        'return f"{slug}-{job_id}"[:50]',
+        UNIT + "test_submit.py::test_every_limit_is_met_by_what_travels_in_a_file",
+    ),
+    "a secret in the configuration": Fault(
+        FAR + "secrets.py",
+        "    return secret\n",
+        "    return value\n",
+        UNIT + "test_submit.py::test_a_secret_is_handed_over_by_name_and_an_equal_one_once",
+    ),
+    "code that is sent each time": Fault(
+        FAR + "uploads.py",
+        '        return bool(found["ContentLength"] == size)\n',
+        '        return bool(found["ContentLength"] == -size)\n',
+        UNIT + "test_submit.py::test_equal_code_is_sent_once",
+    ),
+    "eight GPUs that read as one": Fault(
+        FAR + "planning.py",
+        "        accelerator_count=machine.count,\n",
+        "        accelerator_count=chosen.asked_count,\n",
+        UNIT + "test_planning.py::test_without_settings_there_is_a_plan_and_no_submit",
+    ),
+    "data of another folder that begins alike": Fault(
+        FAR + "data_checks.py",
+        '    if data.uri.endswith("/") or keys == [key]:\n',
+        '    if data.uri.endswith("/") or keys:\n',
+        UNIT + "test_planning.py::test_data_is_looked_at",
+    ),
+    "an earlier attempt's result that counts": Fault(
+        FAR + "results.py",
+        "        if found and is_of_last_attempt(found, outputs.told):\n",
+        "        if found:\n",
+        UNIT + "test_status.py::test_the_result_of_an_earlier_attempt_counts_for_nothing",
+    ),
+    "hosts in the order of their letters": Fault(
+        "runtime/places/sagemaker.py",
+        'hosts = sorted(told.get("hosts") or ["algo-1"], key=natural)',
+        'hosts = sorted(told.get("hosts") or ["algo-1"])[::-1]',
+        "tests/contract/test_sagemaker_contract.py::TestSageMaker::test_several_nodes_know_each_other",
+    ),
+    "a job of another account called gone": Fault(
+        FAR + "reading.py",
+        "    if reference.account and reference.account != account:\n",
+        "    if not reference.account:\n",
+        UNIT + "test_status.py::test_the_job_of_another_account_is_not_gone",
     ),
 }
 

@@ -81,6 +81,8 @@ def test_every_budget_has_its_module():
         "faults",
         "interrupts",
         "runtime",
+        "sagemaker",
+        "sagemaker_list",
         "source",
         "store",
     }

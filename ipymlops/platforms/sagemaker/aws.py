@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,12 @@ class Aws:
 
     def having(self, pairs: Iterable[tuple[str, str]]) -> Aws:
         """The same with the settings of one line over them."""
-        merged = {**self.settings, **dict(pairs)}
-        return self if merged == self.settings else Aws(self.home, merged, self.env)
+        return self.set_to({**self.settings, **dict(pairs)})
+
+    def set_to(self, settings: Mapping[str, str]) -> Aws:
+        """The same with these settings and no others; the region may be one that the AWS configuration has."""
+        is_same = settings in (self.settings, {**self.settings, "region": self.region_or_none})
+        return self if is_same else Aws(self.home, settings, self.env)
 
     @property
     def region(self) -> str:
@@ -90,6 +95,15 @@ class Aws:
         """Make everything anew at the next call: the credentials were refused, and there may be others by then."""
         with self._guard:
             self._session, self._clients, self._account = None, {}, ""
+
+    @contextmanager
+    def signed_in(self) -> Iterator[None]:
+        """Around questions: where the credentials are refused, the next one is asked with new ones."""
+        try:
+            yield
+        except NotSignedIn:
+            self.forget()
+            raise
 
     def need_credentials(self) -> None:
         """Raise `NotSignedIn` where there are none; asks nobody where they are in files or variables."""

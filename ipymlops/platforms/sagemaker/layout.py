@@ -47,6 +47,11 @@ class JobKeys:
         return f"{PREFIX}/jobs/{self.job_id}/"
 
     @property
+    def claim(self) -> str:
+        """Written once, by the first try to start the job."""
+        return f"{self.root}claim"
+
+    @property
     def input(self) -> str:
         return f"{self.root}input/"
 

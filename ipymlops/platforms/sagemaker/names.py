@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from ipymlops.platforms.sagemaker.layout import OUR_CHANNELS
 from ipymlops.spec import JobId, Pairs
 
 NAME_MOST = 63
+ID_LENGTH = 16
 CHANNEL_MOST = 64
 TAGS_MOST = 50
 TAG_KEY_MOST, TAG_VALUE_MOST = 128, 256
 JOB_TAG, COMMIT_TAG = "ipymlops:job", "ipymlops:commit"
-_NO_TAG_CHARACTER = re.compile(r"[^\w\s.:/=+\-@]")
-"""Letters of any script, digits, blanks and a few signs are allowed."""
+TAG_SIGNS = frozenset("_.:/=+-@")
+"""Allowed in tags beside letters, numbers and blanks of any script."""
 
 
 def training_job_name(name: str, job_id: JobId) -> str:
     """Our job's name as far as it fits, and its id, which is never shortened."""
-    slug = re.sub(r"[^a-zA-Z0-9]+", "-", name).strip("-")[: NAME_MOST - 1 - len(job_id)].strip("-")
+    slug = slug_of(name)
     return f"{slug}-{job_id}" if slug else job_id
+
+
+def slug_of(name: str) -> str:
+    """What there is room for beside an id, in the alphabet of SageMaker's names; "" where nothing is left."""
+    return re.sub(r"[^a-zA-Z0-9]+", "-", name).strip("-")[: NAME_MOST - 1 - ID_LENGTH].strip("-")
 
 
 def channel_names(names: Sequence[str]) -> dict[str, str]:
@@ -61,7 +68,7 @@ def tags_of(labels: Pairs, *, room: int = TAGS_MOST - 2) -> tuple[list[dict[str,
 
 
 def _tag_text(text: str, most: int) -> str:
-    return _NO_TAG_CHARACTER.sub("_", re.sub(r"[\t\n\r\f\v]", " ", text))[:most]
+    return "".join(one if one in TAG_SIGNS or unicodedata.category(one)[0] in "LNZ" else "_" for one in text)[:most]
 
 
 def _listed(names: list[str]) -> str:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from ipymlops.errors import PlatformProblem, UsageProblem
+from ipymlops.hardware.machines import Machine
 from ipymlops.platforms.honoured import refuse_impossible_words
 from ipymlops.platforms.sagemaker import secrets
 from ipymlops.platforms.sagemaker.aws import Aws
@@ -18,14 +19,14 @@ from ipymlops.platforms.sagemaker.data import data_of
 from ipymlops.platforms.sagemaker.data_checks import check_data
 from ipymlops.platforms.sagemaker.image_checks import image_check
 from ipymlops.platforms.sagemaker.images import image_of
-from ipymlops.platforms.sagemaker.names import tags_of
+from ipymlops.platforms.sagemaker.names import slug_of, tags_of, training_job_name
 from ipymlops.platforms.sagemaker.refusals import refuse_impossible
 from ipymlops.platforms.sagemaker.request import Asked, Sent, shown
-from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobSpec, Plan
+from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobId, JobSpec, Plan
+from ipymlops.units import HOUR_S, duration, usd
 
 _ROLE = re.compile(r"arn:[a-z-]+:iam::(?P<account>\d{12}):role/.+")
 SETUP = "ipymlops setup sagemaker"
-LONG_WARM_S = 3600
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def planned(aws: Aws, spec: JobSpec) -> Plan:
         max_runtime_s=spec.max_runtime_s or DEFAULT_MAX_RUNTIME_S,
         max_cost_usd=spec.max_cost_usd,
         image=image,
-        notes=(*chosen.notes, image_note, *_notes(aws, spec, has_own_disk=machine.has_own_disk)),
+        notes=(*chosen.notes, image_note, *_notes(aws, spec, machine)),
     )
     asked = asked_for(aws, spec, plan)
     sent = Sent.planned(spec, bootstrap_sha256())
@@ -85,15 +86,26 @@ def asked_for(aws: Aws, spec: JobSpec, plan: Plan) -> Asked:
     return Asked(spec, settings, data_of(spec.data, settings), machine, plan.image, plan.max_runtime_s)
 
 
+def as_planned(aws: Aws, spec: JobSpec, plan: Plan) -> Aws:
+    """With the settings that the plan was made with: another region by now would be another job."""
+    recorded = (plan.request or {}).get("settings")
+    return aws.having(spec.settings) if recorded is None else aws.set_to(recorded)
+
+
 def preflight(aws: Aws, spec: JobSpec, plan: Plan) -> None:
     """Look at everything that can be looked at before a job is recorded, all at once; raises the first trouble."""
-    aws = aws.having(spec.settings)
+    with aws.signed_in():
+        _look(as_planned(aws, spec, plan), spec, plan)
+
+
+def _look(aws: Aws, spec: JobSpec, plan: Plan) -> None:
     aws.need_credentials()
     need = needed(aws)
     looks: list[Callable[[], None]] = [
         lambda: _check_bucket(aws, need),
         lambda: _check_image(aws, replace(spec, image=plan.image)),
         *(lambda one=one: check_data(aws, one) for one in data_of(spec.data, aws.settings)),
+        *(lambda one=one: secrets.check(aws, *one) for one in spec.secrets),
     ]
     with ThreadPoolExecutor(len(looks)) as pool:
         for done in [pool.submit(look) for look in looks]:
@@ -107,25 +119,35 @@ def _refuse(aws: Aws, spec: JobSpec) -> None:
     secrets.refuse_bad(spec.secrets, aws.env)
 
 
-def _notes(aws: Aws, spec: JobSpec, *, has_own_disk: bool) -> Iterator[str]:
+def _notes(aws: Aws, spec: JobSpec, machine: Machine) -> Iterator[str]:
+    price = machine.usd_per_hour
     missing = [name for name in ("role", "bucket") if not aws.settings.get(name)]
     if aws.region_or_none is None:
         missing.insert(0, "region")
     if missing:
         yield f"not set yet: {', '.join(missing)}; {SETUP} finds them"
+    if spec.name and slug_of(spec.name) != spec.name:
+        native = training_job_name(spec.name, JobId("ID"))
+        yield f"SageMaker calls it {native}: names there are short, of letters, digits and dashes"
+    if spec.no_code and not spec.argv:
+        yield "without arguments SageMaker starts an image with one: train"
     yield from tags_of(spec.labels)[1]
     if spec.spot:
         yield "spot: the price is the most it can be, that of a machine that stays; the job may wait a day for one"
-    if spec.keep_warm_s and spec.keep_warm_s > LONG_WARM_S:
-        yield "the machine is paid while it is kept; some accounts allow no more than an hour of it"
-    elif spec.keep_warm_s:
-        yield "the machine is paid while it is kept"
-    if has_own_disk and aws.settings.get("volume_gib"):
+    if spec.keep_warm_s:
+        paid = "" if price is None else f", for up to {usd(price * spec.nodes * spec.keep_warm_s / HOUR_S)} more"
+        yield f"the machine is kept for {duration(spec.keep_warm_s)} after the job, and paid{paid}"
+    if spec.keep_warm_s and spec.keep_warm_s > HOUR_S:
+        yield "some accounts keep a machine for no more than an hour"
+    if machine.has_own_disk and aws.settings.get("volume_gib"):
         yield f"this machine has its own disk: volume_gib={aws.settings['volume_gib']} is ignored there"
 
 
 def _check_bucket(aws: Aws, need: Needed) -> None:
     found = bucket_named(aws, need.bucket)
+    if aws.account() != need.account:
+        why = f"they are of the account {aws.account()}, and {need.role} of {need.account}"
+        raise PlatformProblem("these credentials cannot run jobs as that role; nothing was sent", why=why, fix=SETUP)
     if found is None:
         raise PlatformProblem(f"there is no bucket {need.bucket}; nothing was sent", fix=SETUP)
     if found.is_ours is False:

@@ -13,7 +13,7 @@ from ipymlops.platforms.sagemaker.policies import Right, Verdict
 from ipymlops.platforms.sagemaker.problems import answers, code_of, is_denied, is_not_found
 
 NOBODY = "ipymlops-doctor"
-"""A job, a stream, a role and a repository that there is not."""
+"""A job, a stream, a role, a secret and a repository that there is not."""
 NOTHING = frozenset({"NoSuchEntity", "InvalidInput", "InvalidParameter"})
 """An answer about what was asked for: so it may be asked."""
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -41,6 +41,7 @@ PROBES = {
     "logs:FilterLogEvents": Probe("logs", "filter_log_events", {"logGroupName": LOG_GROUP, "limit": 1}),
     "logs:GetLogEvents": Probe("logs", "get_log_events", {"logGroupName": LOG_GROUP, "logStreamName": NOBODY}),
     "ecr:DescribeImages": Probe("ecr", "describe_images", {"repositoryName": NOBODY}),
+    "secretsmanager:DescribeSecret": Probe("secretsmanager", "describe_secret", {"SecretId": NOBODY}),
     "iam:GetRole": Probe("iam", "get_role", {"RoleName": NOBODY}),
     "iam:SimulatePrincipalPolicy": Probe(
         "iam",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 from botocore import exceptions as boto
 
@@ -19,7 +22,7 @@ SIGNED_OUT = frozenset(
     {
         *("ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
         *("RequestExpired", "AuthFailure", "InvalidToken", "MissingAuthenticationToken", "TokenRefreshRequired"),
-        *("ExpiredTokenException", "InvalidSignature", "IncompleteSignature"),
+        *("ExpiredTokenException", "InvalidSignature", "IncompleteSignature", "RequestTimeTooSkewed"),
     }
 )
 NO_ANSWER = frozenset(
@@ -29,6 +32,9 @@ QUOTA = frozenset({"ResourceLimitExceeded"})
 UNSAID = {"HeadObject": "it needs s3:GetObject and s3:ListBucket", "HeadBucket": "it needs s3:ListBucket"}
 """What an answer without a body does not say."""
 SIGN_IN = "aws sso login   (or: aws configure)"
+SET_CLOCK = "sudo timedatectl set-ntp true"
+SKEW_FAIL_S = 240
+"""AWS refuses a request that is signed five minutes off."""
 
 
 def code_of(error: boto.ClientError) -> str:
@@ -61,6 +67,16 @@ def is_not_found(error: boto.ClientError) -> bool:
 
 def is_denied(error: boto.ClientError) -> bool:
     return code_of(error) in {"AccessDenied", "403", "Forbidden", "UnauthorizedOperation", "NotAuthorized"}
+
+
+def clock_off_s(answer: Mapping[str, Any]) -> float | None:
+    """Seconds that this machine's clock is ahead of an answer's; None where it has no date."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return (datetime.now(timezone.utc) - parsedate_to_datetime(date)).total_seconds() if date else None
+
+
+def clock_words(off_s: float) -> str:
+    return f"{abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'}"
 
 
 @contextmanager
@@ -101,11 +117,19 @@ _NO_CREDENTIALS: tuple[type[Exception], ...] = (
 _NOT_SENT: tuple[type[Exception], ...] = (boto.ParamValidationError, boto.UnknownParameterError, boto.ConfigParseError)
 
 
+def _not_signed_in(error: boto.ClientError, what: str, why: str) -> NotSignedIn:
+    off_s = clock_off_s(error.response) or 0.0
+    if abs(off_s) < SKEW_FAIL_S:
+        return NotSignedIn(f"{what}: AWS does not accept these credentials", why=why, fix=SIGN_IN)
+    why = f"this machine's clock is {clock_words(off_s)} AWS, and what is signed five minutes off is refused; {why}"
+    return NotSignedIn(f"{what}: AWS does not accept what this machine signs", why=why, fix=SET_CLOCK)
+
+
 def _answered(error: boto.ClientError, what: str) -> IpymlopsError:
     code, text, status = code_of(error), text_of(error), http_status_of(error)
     why = f"{code}: {text}" if code else text
     if code in SIGNED_OUT:
-        return NotSignedIn(f"{what}: AWS does not accept these credentials", why=why, fix=SIGN_IN)
+        return _not_signed_in(error, what, why)
     if code in QUOTA:
         return QuotaExceeded(f"{what}: the account's quota is reached", why=text, fix="ipymlops doctor sagemaker")
     if code in THROTTLED or status == 429:  # noqa: PLR2004 - too many requests

@@ -13,8 +13,11 @@ WORDS_MOST, WORD_MOST = 100, 256
 VARIABLES_MOST, VARIABLE_MOST = 90, 512
 """SageMaker's limit is 100 variables; a few are ours."""
 METRICS_MOST, METRIC_NAME_MOST, METRIC_REGEX_MOST = 40, 255, 500
+LINE_ENDS = ("\n", "\r", "\x85", "\u2028", "\u2029")
 WARM_MOST_S = 6 * 3600
 VOLUME_MOST_GIB = 16_384
+NETWORK_MOST = {"subnets": 16, "security_groups": 5}
+IMAGE_MOST = 255
 _VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 
 
@@ -38,6 +41,12 @@ def _of_limits(spec: JobSpec, settings: Mapping[str, str]) -> Iterator[tuple[str
         yield f"volume_gib is {volume}, and a disk has 1 to {VOLUME_MOST_GIB} GiB", "--set volume_gib=100"
     if bool(settings.get("subnets")) != bool(settings.get("security_groups")):
         yield "a network needs both subnets and security_groups, and one of them is set", "ipymlops config"
+    for key, most in NETWORK_MOST.items():
+        given = len(settings.get(key, "").split(","))
+        if given > most:
+            yield f"there are {given} {key}, and SageMaker takes {most}", f"--set {key}=…"
+    if spec.image and len(spec.image) > IMAGE_MOST:
+        yield f"the image's name has {len(spec.image)} characters, and SageMaker takes {IMAGE_MOST}", "--image IMAGE"
 
 
 def _of_image_as_built(spec: JobSpec) -> Iterator[tuple[str, str]]:
@@ -61,12 +70,9 @@ def _of_words(spec: JobSpec) -> Iterator[tuple[str, str]]:
     if len(spec.argv) > WORDS_MOST:
         yield f"there are {len(spec.argv)} arguments; with --no-code SageMaker takes {WORDS_MOST}", remedy
     for number, word in enumerate(spec.argv, start=1):
-        if not 1 <= len(word) <= WORD_MOST:
-            yield (
-                f"argument {number} has {len(word)} characters; with --no-code SageMaker takes 1 to {WORD_MOST}",
-                remedy,
-            )
-        if "\n" in word or not _is_text(word):
+        if len(word) > WORD_MOST:
+            yield f"argument {number} has {len(word)} characters; with --no-code SageMaker takes {WORD_MOST}", remedy
+        if _has_line_end(word) or not _is_text(word):
             yield f"argument {number} has a newline, or is no text: with --no-code SageMaker takes neither", remedy
 
 
@@ -94,6 +100,12 @@ def _of_metrics(spec: JobSpec) -> Iterator[tuple[str, str]]:
         if len(name) > METRIC_NAME_MOST or len(pattern) > METRIC_REGEX_MOST:
             what = f"--metric {name[:40]}: with --no-code its name has at most {METRIC_NAME_MOST} characters"
             yield f"{what}, its expression {METRIC_REGEX_MOST}", "use a shorter one"
+        if _has_line_end(name + pattern):
+            yield f"--metric {name[:40]!r} has a newline: with --no-code SageMaker takes none", "use another one"
+
+
+def _has_line_end(word: str) -> bool:
+    return any(one in word for one in LINE_ENDS)
 
 
 def _is_text(word: str) -> bool:

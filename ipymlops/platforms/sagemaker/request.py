@@ -204,8 +204,12 @@ def _our_tags(sent: Sent) -> list[dict[str, str]]:
 
 
 def shown(asked: Asked, plan: Plan, sent: Sent, secrets: Mapping[str, Mapping[str, str | None]]) -> dict[str, Any]:
-    """Both as one document, for `--plan` and for leaving us: the request, and the objects that it reads."""
-    request: dict[str, Any] = {"CreateTrainingJob": training_job(asked, sent)}
+    """All as one document, for `--plan` and for leaving us: the request, the objects that it reads, and the settings.
+
+    The settings stand there also for a submit that is repeated: a job goes where it was first sent, whatever they are
+    by then.
+    """
+    request: dict[str, Any] = {"CreateTrainingJob": training_job(asked, sent), "settings": dict(asked.settings)}
     if not asked.spec.no_code:
         bucket, keys = asked.bucket or "{bucket}", JobKeys(sent.job_id)
         objects = {

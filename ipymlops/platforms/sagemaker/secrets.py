@@ -7,13 +7,15 @@ import hmac
 import os
 import secrets as randomness
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from botocore.exceptions import ClientError
 
-from ipymlops.errors import UsageProblem
+from ipymlops.errors import PlatformProblem, UsageProblem
 from ipymlops.platforms.sagemaker.aws import Aws
-from ipymlops.platforms.sagemaker.problems import answers, code_of
+from ipymlops.platforms.sagemaker.problems import answers, code_of, is_denied, is_not_found
 from ipymlops.platforms.secret_refs import secret_values
 from ipymlops.spec import Pairs
 
@@ -26,9 +28,31 @@ Places = dict[str, dict[str, str | None]]
 
 
 def refuse_bad(secrets: Pairs, env: Mapping[str, str]) -> None:
-    """Raise `UsageProblem` for a reference that leads nowhere, as far as this machine can tell."""
+    """Raise `UsageProblem` for a reference that leads nowhere, as far as this machine can tell, or a value unfit."""
     _referred(secrets)
-    secret_values(_ours(secrets), env)
+    for name, value in secret_values(_ours(secrets), env).items():
+        if not value or not _is_text(value):
+            why = "it is empty" if not value else "it is no UTF-8 text"
+            raise UsageProblem(f"Secrets Manager cannot hold the value of --secret {name}; nothing was sent", why=why)
+
+
+def check(aws: Aws, name: str, reference: str) -> None:
+    """Raise `PlatformProblem` for a secret of Secrets Manager that is not there; whoever may not look does not know."""
+    if not reference.startswith(KIND):
+        return
+    secret = str(_read(name, reference)["id"])
+    with answers(f"the secret {secret} cannot be looked at"):
+        try:
+            aws.client("secretsmanager").describe_secret(SecretId=secret)
+        except ClientError as error:
+            if is_not_found(error):
+                raise PlatformProblem(
+                    f"--secret {name}: there is no secret {secret}; nothing was sent",
+                    why=f"Secrets Manager has none of that name in {aws.region}",
+                    fix=f"aws secretsmanager list-secrets --region {aws.region}",
+                ) from None
+            if not is_denied(error):  # the role may read it all the same
+                raise
 
 
 def planned(secrets: Pairs) -> Places:
@@ -46,7 +70,7 @@ def sent(aws: Aws, secrets: Pairs) -> Places:
 
 def _put(aws: Aws, name: str, value: str) -> str:
     """An equal value is the same secret, and a changed one another: nothing changes under a job that runs."""
-    digits = hmac.new(_salt(aws.home), f"{name}={value}".encode(), hashlib.sha256).hexdigest()[:12]
+    digits = hmac.new(salt_of(aws.home), f"{name}={value}".encode(), hashlib.sha256).hexdigest()[:12]
     secret = f"{NAME}-{name}-{digits}"
     client = aws.client("secretsmanager")
     with answers(f"the secret {name} cannot be handed to the job"):
@@ -60,21 +84,25 @@ def _put(aws: Aws, name: str, value: str) -> str:
     return secret
 
 
-def _salt(home: Path) -> bytes:
+def salt_of(home: Path) -> bytes:
     """Random, of this home: a name must not tell a value that can be guessed."""
     path = home / "secret.salt"
     if not path.exists():
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.part")
-        unfinished.touch(mode=0o600)
-        unfinished.write_bytes(randomness.token_bytes(32))
-        try:
-            os.link(unfinished, path)
-        except FileExistsError:  # another process was first: its salt is the home's
-            pass
-        finally:
-            unfinished.unlink()
+        with NamedTemporaryFile(dir=home, prefix=path.name) as unfinished:  # readable by its owner alone
+            unfinished.write(randomness.token_bytes(32))
+            unfinished.flush()
+            with suppress(FileExistsError):  # somebody else was first: that salt is the home's
+                os.link(unfinished.name, path)
     return path.read_bytes()
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _ours(secrets: Pairs) -> Pairs:

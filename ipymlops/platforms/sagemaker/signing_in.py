@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import botocore
@@ -14,7 +13,7 @@ from ipymlops.nearest import nearest
 from ipymlops.platforms.base import Check
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.identity import Caller
-from ipymlops.platforms.sagemaker.problems import answers
+from ipymlops.platforms.sagemaker.problems import SET_CLOCK, SKEW_FAIL_S, answers, clock_off_s, clock_words
 
 FIELDS = {
     "AlgorithmSpecification": ("ContainerEntrypoint", "ContainerArguments"),
@@ -22,8 +21,7 @@ FIELDS = {
     "StoppingCondition": ("MaxWaitTimeInSeconds",),
 }
 """What our requests say and older libraries refuse."""
-SKEW_FAIL_S, SKEW_WARN_S = 240, 60
-"""AWS refuses a request that is signed five minutes off."""
+SKEW_WARN_S = 60
 SOON_S = 900
 
 
@@ -94,18 +92,17 @@ def identity_check(aws: Aws, who: Caller) -> Check:
 
 def _clock_checks(answer: Any) -> tuple[Check, ...]:
     """How far this machine's clock is from the service's; nothing where no answer tells."""
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    if not date:
+    off_s = clock_off_s(answer)
+    if off_s is None:
         return ()
-    off_s = (datetime.now(timezone.utc) - parsedate_to_datetime(date)).total_seconds()
     if abs(off_s) < SKEW_WARN_S:
         return (Check("sagemaker.clock", "ok", "the clock agrees with AWS"),)
     return (
         Check(
             "sagemaker.clock",
             "fail" if abs(off_s) >= SKEW_FAIL_S else "warn",
-            f"the clock is {abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'} AWS",
+            f"the clock is {clock_words(off_s)} AWS",
             why="AWS refuses requests that are signed five minutes off",
-            fix="sudo timedatectl set-ntp true",
+            fix=SET_CLOCK,
         ),
     )

@@ -13,14 +13,14 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ipymlops.errors import PlatformProblem, QuotaExceeded, Unreachable
+from ipymlops.errors import PlatformProblem, QuotaExceeded, Unreachable, UsageProblem
 from ipymlops.platforms.sagemaker import secrets
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.bootstrap import bootstrap_files, bootstrap_sha256
 from ipymlops.platforms.sagemaker.layout import JobKeys, code_prefix, launcher_prefix, s3_uri
 from ipymlops.platforms.sagemaker.names import training_job_name
-from ipymlops.platforms.sagemaker.planning import Needed, asked_for, needed
-from ipymlops.platforms.sagemaker.problems import answers, code_of, is_not_found, translated
+from ipymlops.platforms.sagemaker.planning import Needed, as_planned, asked_for, needed
+from ipymlops.platforms.sagemaker.problems import code_of, is_not_found, translated
 from ipymlops.platforms.sagemaker.reference import read_reference
 from ipymlops.platforms.sagemaker.request import Sent, launch_config, training_job
 from ipymlops.platforms.sagemaker.uploads import Uploads
@@ -42,11 +42,15 @@ class Order:
 
 def submitted(aws: Aws, order: Order) -> PlatformRef:
     """The reference of the one training job of this id, started now or before."""
-    aws = aws.having(order.spec.settings)
+    with aws.signed_in():
+        return _submitted(as_planned(aws, order.spec, order.plan), order)
+
+
+def _submitted(aws: Aws, order: Order) -> PlatformRef:
     need, keys = needed(aws), JobKeys(order.job_id)
     uploads = Uploads(aws, need.bucket, need.account)
     claim = {"name": order.name, "at": time.time()}
-    if not uploads.claim(f"{keys.root}claim", json.dumps(claim).encode()):
+    if not uploads.claim(keys.claim, json.dumps(claim).encode()):
         found = _found(aws, need, training_job_name(order.name, order.job_id), order.job_id)
         if found is not None:
             return found
@@ -66,23 +70,47 @@ def _started(aws: Aws, uploads: Uploads, order: Order) -> PlatformRef:
     )
     asked = asked_for(aws, spec, order.plan)
     if not spec.no_code:
-        _send(uploads, sent, code, launch_config(asked, order.plan, sent, secrets.sent(aws, spec.secrets)))
+        places = _secrets(aws, uploads, order)
+        config = None if places is None else launch_config(asked, order.plan, sent, places)
+        _send(uploads, sent, code, config)
     try:
         return _created(aws, training_job(asked, sent), order.job_id)
     except (QuotaExceeded, Unreachable):
         raise
     except PlatformProblem as problem:
-        there = s3_uri(asked.bucket or "", JobKeys(order.job_id).root)
-        problem.why += f"; what was sent for it is below {there} and can go: aws s3 rm --recursive {there}"
+        problem.why += _left(asked.bucket or "", sent)
         raise
 
 
-def _send(uploads: Uploads, sent: Sent, code: CodeArchive | None, config: dict[str, Any]) -> None:
+def _secrets(aws: Aws, uploads: Uploads, order: Order) -> secrets.Places | None:
+    """Where the job finds its secrets; None where they are not to be had here and an earlier try has said it."""
+    try:
+        return secrets.sent(aws, order.spec.secrets)
+    except UsageProblem as missing:
+        if uploads.is_any_below(JobKeys(order.job_id).config):
+            return None
+        # Without that object nothing was ever created, so this ends the job.
+        raise PlatformProblem(f"{WHAT}: {missing.what}", why=missing.why, fix=missing.fix) from missing
+
+
+def _send(uploads: Uploads, sent: Sent, code: CodeArchive | None, config: dict[str, Any] | None) -> None:
     uploads.write_once(launcher_prefix(sent.launcher_sha256), bootstrap_files())
     if code is not None:
         uploads.send_once(f"{code_prefix(code.sha256)}code.tar", code.path)
-    # Surrogates stand for bytes that are no UTF-8: escaped, the text is plain ASCII.
-    uploads.write(JobKeys(sent.job_id).config, json.dumps(config).encode("ascii"))
+    if config is not None:
+        # Surrogates stand for bytes that are no UTF-8: escaped, the text is plain ASCII.
+        uploads.write(JobKeys(sent.job_id).config, json.dumps(config).encode("ascii"))
+
+
+def _left(bucket: str, sent: Sent) -> str:
+    """What a refused job leaves in S3, and how it goes."""
+    own = s3_uri(bucket, JobKeys(sent.job_id).root)
+    words = f"; what was sent for it is below {own} and can go: aws s3 rm --recursive {own}"
+    if sent.code_sha256 is None:
+        return words
+    return (
+        f"{words}; its code, which jobs of equal code share, is below {s3_uri(bucket, code_prefix(sent.code_sha256))}"
+    )
 
 
 def _created(aws: Aws, request: dict[str, Any], job_id: JobId) -> PlatformRef:
@@ -95,25 +123,31 @@ def _created(aws: Aws, request: dict[str, Any], job_id: JobId) -> PlatformRef:
 
 def _after(error: Exception, aws: Aws, request: dict[str, Any], job_id: JobId) -> PlatformRef:
     """What became of a create that was not answered, or refused: perhaps because our own first try was let in."""
-    need = needed(aws)
-    found = _found(aws, need, request["TrainingJobName"], job_id)
+    problem, is_taken = translated(error, WHAT), isinstance(error, ClientError) and code_of(error) == "ResourceInUse"
+    if not is_taken and not isinstance(problem, (Unreachable, QuotaExceeded)):
+        raise problem from error  # it was looked at and refused: there is nothing to ask
+    found = _found(aws, needed(aws), request["TrainingJobName"], job_id)
     if found is not None:
         return found
-    if isinstance(error, ClientError) and code_of(error) == "ResourceInUse":
+    if is_taken:
         why = "a job of that name exists, and cannot be seen yet"
         raise Unreachable(f"{WHAT}: {request['TrainingJobName']} is taken", why=why) from error
-    raise translated(error, WHAT) from error
+    raise problem from error
 
 
 def _found(aws: Aws, need: Needed, name: str, job_id: JobId) -> PlatformRef | None:
-    """The job of this name, if it is ours. Raises `PlatformProblem` if somebody else has the name."""
-    with answers("whether the training job was started cannot be seen"):
-        try:
-            told = aws.client("sagemaker").describe_training_job(TrainingJobName=name)
-        except ClientError as error:
-            if is_not_found(error):
-                return None
-            raise
+    """The job of this name, if it is ours.
+
+    Raises: `PlatformProblem` if somebody else has the name; `Unreachable` for whatever keeps us from seeing it: it may
+    run, and be paid.
+    """
+    try:
+        told = aws.client("sagemaker").describe_training_job(TrainingJobName=name)
+    except (ClientError, BotoCoreError, OSError) as error:
+        if isinstance(error, ClientError) and is_not_found(error):
+            return None
+        problem = translated(error, "whether the training job was started cannot be seen")
+        raise Unreachable(problem.what, why=problem.why, fix=problem.fix) from error
     if told.get("Environment", {}).get("IPYMLOPS_JOB_ID") != job_id:
         raise PlatformProblem(
             f"{WHAT}: another job has the name {name} in {need.region}",
@@ -125,11 +159,11 @@ def _found(aws: Aws, need: Needed, name: str, job_id: JobId) -> PlatformRef | No
 
 def _refuse_second_run(uploads: Uploads, keys: JobKeys, need: Needed) -> None:
     """A training job that ran and was deleted must not run, and be paid, again."""
-    if uploads.is_any_below(keys.mirror):
+    if uploads.is_any_below(keys.root, but=(keys.claim, keys.config)):
         raise PlatformProblem(
             "the training job ran before, and was deleted since; it is not started again",
-            why=f"what it wrote is below {s3_uri(need.bucket, keys.mirror)}",
-            fix=f"aws s3 ls --recursive {s3_uri(need.bucket, keys.mirror)}",
+            why=f"what it wrote is below {s3_uri(need.bucket, keys.root)}",
+            fix=f"aws s3 ls --recursive {s3_uri(need.bucket, keys.root)}",
         )
 
 

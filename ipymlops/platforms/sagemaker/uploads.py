@@ -56,10 +56,11 @@ class Uploads:
         with answers(f"s3://{self._bucket}/{key} cannot be written"), TransferManager(self._s3) as manager:
             manager.upload(str(file), self._bucket, key, extra_args=self._extra()).result()
 
-    def is_any_below(self, prefix: str) -> bool:
+    def is_any_below(self, prefix: str, *, but: tuple[str, ...] = ()) -> bool:
+        """Whether there is an object whose key begins so, besides these."""
         with answers(f"s3://{self._bucket}/{prefix} cannot be listed"):
-            found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=1, **self._owner)
-        return bool(found.get("KeyCount"))
+            found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=len(but) + 1, **self._owner)
+        return any(one["Key"] not in but for one in found.get("Contents", ()))
 
     def _is_there(self, key: str, size: int) -> bool:
         with answers(f"s3://{self._bucket}/{key} cannot be looked at"):

@@ -9,6 +9,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.secretsmanager.models import secretsmanager_backends
 from werkzeug.wrappers import Response
 
 from tests.servers.sagemaker_api import objects
@@ -129,10 +130,19 @@ class Front:
         """Moto's; what changes something comes one at a time."""
         if (asked.service, asked.action) == ("logs", "PutLogEvents"):
             return self._put_log_events(asked)
+        if (asked.service, asked.action) == ("secretsmanager", "CreateSecret"):
+            self._refuse_deleted_secret(asked)
         if asked.service == "ecr" and "registryId" in asked.input:
             asked.environ["HTTP_X_MOTO_ACCOUNT_ID"] = asked.input["registryId"]
         with self.api.guard:
             return self._moto(asked)
+
+    def _refuse_deleted_secret(self, asked: Asked) -> None:
+        """Moto says that it exists; the service, that it waits for its deletion."""
+        held = secretsmanager_backends[self.api.account][asked.region].secrets.get(asked.input.get("Name", ""))
+        if held is not None and held.is_deleted():
+            text = "You can't create this secret because a secret with this name is already scheduled for deletion."
+            raise ServiceError("InvalidRequestException", text)
 
     def _put_log_events(self, asked: Asked) -> Response:
         told = without_empty(asked.input)

@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 PolicyName = Literal["caller", "execution"]
 
-OPTIONAL = frozenset({"Secrets", "Images", "Doctor", "Setup", "SetupBucket", "Metrics"})
+OPTIONAL = frozenset({"Secrets", "SecretsThere", "Images", "Doctor", "Setup", "SetupBucket", "Metrics"})
 """Statements without which jobs run all the same; each is for one thing that not everybody uses."""
 
 USES = {
     "Secrets": "--secret",
+    "SecretsThere": "looking at a secret before a job uses it",
     "Images": "looking at an image before a job uses it",
     "Doctor": "what doctor looks at",
     "Setup": "what setup finds",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ipymlops.errors import IpymlopsError, PlatformProblem, UsageProblem
+from ipymlops.errors import IpymlopsError, NotSignedIn, PlatformProblem, UsageProblem
 from ipymlops.platforms.base import PlatformContext
 from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
 from ipymlops.spec import JobSpec
@@ -41,13 +41,20 @@ def as_built(**fields):
         ({"secrets": (("T", "secretsmanager:"),)}, "names no secret"),
         (as_built(argv=("x",) * 101), "takes 100"),
         (as_built(argv=("x" * 257,)), "257 characters"),
-        (as_built(argv=("",)), "0 characters"),
         (as_built(argv=("a\nb",)), "newline"),
+        (as_built(argv=("a\u2028",)), "newline"),
+        (as_built(argv=("\udcff",)), "no text"),
         (as_built(env=(("A", "x" * 513),)), "513 characters"),
         (as_built(env=(("A-B", "x"),)), "A-B"),
         (as_built(secrets=(("T", "secretsmanager:x"),)), "--secret"),
         (as_built(script="train.py"), "train.py"),
         (as_built(metrics=(("m", "x" * 501),)), "expression 500"),
+        (as_built(metrics=tuple((f"m{n}", "x(.)") for n in range(41))), "takes 40"),
+        ({"secrets": (("T", "secretsmanager:not/there"),)}, "no secret not/there"),
+        ({"settings": (("subnets", ",".join(["s"] * 17)), ("security_groups", "g"))}, "17 subnets"),
+        ({"image": "x" * 256}, "256 characters"),
+        ({"settings": (("role", "arn:aws:iam::999999999999:role/Other"),)}, "cannot run jobs as that role"),
+        ({"settings": (("role", "Other"),)}, "no role's ARN"),
     ],
 )
 def test_what_sagemaker_cannot_carry_is_refused_with_its_limit(sender, fields, words):
@@ -143,3 +150,54 @@ def test_file_systems_and_streamed_folders_are_channels(sender):
     [told] = [one for key, one in plan.request["objects"].items() if key.endswith("config.json")]
     assert told["data"]["ipymlops"] == f"/opt/ml/input/data/{one['ChannelName']}/one.csv"
     assert one["ChannelName"] != "ipymlops"
+
+
+@pytest.mark.parametrize(("value", "why"), [("", "empty"), ("\udcff", "no UTF-8")])
+def test_a_secret_that_secrets_manager_cannot_hold_is_refused_without_a_word_of_it(sender, value, why):
+    spec = JobSpec("train.py", secrets=(("TOKEN", "env:TOKEN"),))
+    with pytest.raises(UsageProblem) as problem:
+        sender.platform(TOKEN=value).plan(spec)
+    assert why in str(problem.value)
+    assert "udcff" not in ascii(str(problem.value))
+
+
+def test_whoever_may_not_look_at_a_secret_may_hand_it_to_a_job_all_the_same(sender, api):
+    api.faults.denied = {"secretsmanager:DescribeSecret"}
+    assert sender.submit(secrets=(("DB", "secretsmanager:prod/db#password"),))
+
+
+def test_the_card_says_what_sagemaker_does_differently(sender):
+    def notes(**fields):
+        return " ".join(sender.platform().plan(JobSpec(**{"script": "train.py"} | fields)).notes)
+
+    assert "SageMaker calls it my-run-ID" in notes(name="my_run")
+    assert "calls it" not in notes(name="my-run")
+    assert "one: train" in notes(**as_built())
+    assert "one: train" not in notes(**as_built(argv=("x", "")))
+    assert "kept for 1 h 30 min after the job" in notes(keep_warm_s=5400)
+    assert "no more than an hour" in notes(keep_warm_s=5400)
+    assert "volume_gib=70 is ignored" in notes(gpu="a10g", settings=(("volume_gib", "70"),))
+
+
+def test_a_new_login_is_used_after_a_refused_look(sender, api, tmp_path):
+    file = tmp_path / "credentials"
+    env = {name: value for name, value in api.env.items() if "KEY" not in name and "TOKEN" not in name}
+    context = PlatformContext(sender.home, api.settings, {**env, "AWS_SHARED_CREDENTIALS_FILE": str(file)})
+    platform, spec = SageMakerPlatform(context), JobSpec("train.py")
+    plan = platform.plan(spec)
+    for who, is_refused in ((api.wrong_env, True), (api.env, False)):
+        words = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+        file.write_text("[default]\n" + "".join(f"{word} = {who[word.upper()]}\n" for word in words))
+        if is_refused:
+            with pytest.raises(NotSignedIn):
+                platform.preflight(spec, plan)
+        else:
+            platform.preflight(spec, plan)
+
+
+@pytest.mark.parametrize(("off_s", "words"), [(3600, "behind AWS"), (-3600, "ahead of AWS")])
+def test_a_clock_that_is_wrong_is_told_and_how_it_is_set(sender, api, off_s, words):
+    api.faults.clock_skew_s = off_s
+    told = refusal(sender)
+    assert words in told
+    assert "timedatectl" in told

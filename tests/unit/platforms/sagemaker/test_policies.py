@@ -12,7 +12,7 @@ from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
 from ipymlops.platforms.sagemaker.policies import Names, grant_line, granting, policy, rights_of
 from ipymlops.platforms.sagemaker.setup import create, proposals
-from ipymlops.runtime.aws import object_sizes, secret_value
+from ipymlops.runtime.aws import pages, secret_value
 from ipymlops.spec import JobSpec
 from ipymlops.testing.job_runner import packed
 from tests.servers.policies import refused, unused
@@ -80,7 +80,8 @@ def test_the_caller_s_policy_is_what_the_caller_s_calls_need(api, home, tmp_path
 
 
 def _live_through_everything(platform, api, folder):
-    secrets = (("TOKEN", "env:TOKEN"),)
+    api.client("secretsmanager").create_secret(Name="prod/db", SecretString="{}")
+    secrets = (("TOKEN", "env:TOKEN"), ("DB", "secretsmanager:prod/db#password"))
     spec = JobSpec("train.py", secrets=secrets, labels=(("team", "vision"),), machine_type="ml.g5.xlarge")
     code = packed(folder, {"train.py": "print(1)"})
     plan = platform.plan(spec)
@@ -107,7 +108,7 @@ def _live_through_everything(platform, api, folder):
 def test_the_role_s_policy_is_what_the_launcher_s_calls_need(api, aws, names):
     placed = secrets.sent(Aws(aws.home, aws.settings, {**aws.env, "TOKEN": "s3cr3t"}), (("TOKEN", "env:TOKEN"),))
     assert secret_value(placed["TOKEN"]["id"], "us-east-1", api.execution_env) == "s3cr3t"
-    object_sizes(api.bucket, "ipymlops/", "us-east-1", api.execution_env)
+    list(pages(api.bucket, "ipymlops/", "us-east-1", api.execution_env))
     document, used = policy("execution", names), api.rights_used("role")
     assert refused(document, used) == set()
     assert unused(document, used) - OF_THE_SERVICE == set()

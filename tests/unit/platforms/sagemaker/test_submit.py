@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from ipymlops.errors import NotSignedIn, PlatformProblem, QuotaExceeded, Unreachable
 from ipymlops.job import new_job_id
 from ipymlops.platforms.sagemaker.layout import JobKeys
-from ipymlops.spec import JobSpec
+from ipymlops.platforms.sagemaker.secrets import salt_of
+from ipymlops.spec import JobSpec, Plan
+from ipymlops.testing.killed_submit import REQUESTS, Submit, kills, submit_and_die
 
 
 def keys_below(api, prefix):
@@ -30,6 +33,42 @@ def test_an_error_after_the_fact_is_asked_about(sender, api):
     job_id = new_job_id()
     assert sender.submit(job_id).endswith(f"/train-1-{job_id}")
     assert len(sender.names) == 1
+
+
+def test_what_cannot_be_seen_may_have_been_started_and_is_no_refusal(sender, api):
+    """Whoever ended the job now would leave one that runs and costs money."""
+    api.faults.create_reply_lost, api.faults.denied = 1, {"sagemaker:DescribeTrainingJob"}
+    job_id = new_job_id()
+    with pytest.raises(Unreachable, match="whether"):
+        sender.submit(job_id)
+    with pytest.raises(Unreachable, match="whether"):
+        sender.submit(job_id)
+    api.faults.denied = set()
+    assert sender.submit(job_id).endswith(f"/train-1-{job_id}")
+    assert len(sender.names) == 1
+
+
+def test_a_repeat_goes_where_the_first_try_went_whatever_the_settings_are_by_then(sender, api):
+    platform, spec, job_id = sender.platform(), JobSpec("train.py"), new_job_id()
+    plan = Plan.from_json(json.loads(json.dumps(platform.plan(spec).to_json())))
+    api.faults.create_500_after, api.faults.denied = 1, {"sagemaker:DescribeTrainingJob"}
+    with pytest.raises(Unreachable):
+        sender.send(platform, job_id, "train-1", spec, plan)
+    api.faults.denied = set()
+    moved = {**api.settings, "region": "eu-central-1", "bucket": api.other_bucket, "kms_key": "k"}
+    elsewhere = type(platform)(replace(platform.context, settings=moved))
+    ref = sender.send(elsewhere, job_id, "train-1", spec, plan)
+    assert ":us-east-1:" in ref
+    assert api.all_jobs("eu-central-1") == []
+    assert sender.names == [f"train-1-{job_id}"]
+
+
+def test_a_refusal_is_believed_without_asking(sender, api):
+    api.faults.denied = {"sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob"}
+    with pytest.raises(PlatformProblem, match="may not do that") as problem:
+        sender.submit()
+    assert not isinstance(problem.value, Unreachable)
+    assert "DescribeTrainingJob" not in [call.action for call in api.calls]
 
 
 def test_an_error_before_it_leaves_open_what_happened(sender, api):
@@ -91,6 +130,41 @@ def test_a_job_that_was_deleted_after_it_ran_is_not_paid_again(sender, api):
     assert sender.names == []
 
 
+def test_an_image_as_built_that_ran_is_not_paid_again_either(sender, api):
+    """It has no launcher to leave an attempt: SageMaker's own archives tell."""
+    job_id, fields = new_job_id(), {"script": None, "no_code": True, "image": api.image}
+    name = sender.submit(job_id, **fields).rpartition("/")[2]
+    api.client("s3").put_object(Bucket=api.bucket, Key=f"{JobKeys(job_id).root}{name}/output/model.tar.gz", Body=b"")
+    api.client("sagemaker").delete_training_job(TrainingJobName=name)
+    with pytest.raises(PlatformProblem, match="not started again"):
+        sender.submit(job_id, **fields)
+
+
+def test_a_job_that_was_deleted_before_it_ran_is_started(sender, api):
+    ref = sender.submit(job_id := new_job_id())
+    api.client("sagemaker").delete_training_job(TrainingJobName=ref.rpartition("/")[2])
+    assert sender.submit(job_id) == ref
+    assert len(sender.names) == 1
+
+
+def test_a_submit_killed_before_any_of_its_requests_starts_one_job(sender):
+    platform, spec, code = sender.platform(), JobSpec("train.py"), sender.code()
+    plan = platform.plan(spec)
+    submits = [Submit(platform, new_job_id(), spec, code, plan, REQUESTS) for _ in range(40)]
+    killed = kills(submits)
+    assert killed >= 7
+    for one in submits[: killed + 1]:
+        sender.send(platform, one.job_id, "killed", spec, plan)
+    assert sorted(sender.names) == sorted(f"killed-{one.job_id}" for one in submits[: killed + 1])
+
+
+def test_a_submit_killed_after_its_last_request_is_found_again(sender):
+    platform, spec, job_id = sender.platform(), JobSpec("train.py"), new_job_id()
+    submit_and_die(Submit(platform, job_id, spec, sender.code(), plan := platform.plan(spec), REQUESTS))
+    assert sender.send(platform, job_id, "killed", spec, plan).endswith(f"/killed-{job_id}")
+    assert sender.names == [f"killed-{job_id}"]
+
+
 def test_two_who_send_the_same_job_at_once_start_one(sender):
     job_id, refs, troubles = new_job_id(), [], []
 
@@ -132,6 +206,8 @@ def test_a_refusal_names_what_is_left_of_it(sender, api):
     with pytest.raises(PlatformProblem) as problem:
         sender.submit(job_id)
     assert f"aws s3 rm --recursive s3://{api.bucket}/{JobKeys(job_id).root}" in problem.value.why
+    for key in keys_below(api, "ipymlops/jobs/") + keys_below(api, "ipymlops/code/"):
+        assert f"s3://{api.bucket}/{key.rpartition('/')[0]}/".replace("/input/", "/") in problem.value.why
     assert sender.names == []
 
 
@@ -241,3 +317,45 @@ def test_a_secret_is_handed_over_by_name_and_an_equal_one_once(sender, api):
     changed = sender.platform(HF_TOKEN="hunter3-of-the-hub")
     sender.send(changed, new_job_id(), "n", spec, changed.plan(spec))
     assert len(api.client("secretsmanager").list_secrets()["SecretList"]) == 2
+
+
+def test_a_repeat_without_the_secret_goes_on_with_what_was_said_before(sender, api):
+    """The session that had the value is gone; its value is in Secrets Manager, and the configuration names it."""
+    spec = JobSpec("train.py", secrets=(("HF_TOKEN", "env:HF_TOKEN"),))
+    had, has_not, job_id = sender.platform(HF_TOKEN="hunter2-of-the-hub"), sender.platform(), new_job_id()
+    plan = had.plan(spec)
+    api.faults.create_500_before = 1
+    with pytest.raises(Unreachable):
+        sender.send(had, job_id, "n", spec, plan)
+    sender.send(has_not, job_id, "n", spec, plan)
+    told = json.loads(api.client("s3").get_object(Bucket=api.bucket, Key=JobKeys(job_id).config)["Body"].read())
+    assert told["secrets_from"]["HF_TOKEN"]["id"].startswith("AmazonSageMaker-ipymlops-HF_TOKEN-")
+    assert sender.names == [f"n-{job_id}"]
+
+
+def test_a_job_whose_secret_nobody_has_any_more_ends_as_nothing_was_started(sender, api):
+    spec = JobSpec("train.py", secrets=(("HF_TOKEN", "env:HF_TOKEN"),))
+    plan = sender.platform(HF_TOKEN="hunter2").plan(spec)
+    with pytest.raises(PlatformProblem, match="no value for --secret HF_TOKEN"):
+        sender.send(sender.platform(), new_job_id(), "n", spec, plan)
+    assert sender.names == []
+
+
+def test_a_secret_that_waits_for_its_deletion_is_taken_back(sender, api):
+    platform = sender.platform(HF_TOKEN="hunter2-of-the-hub")
+    spec = JobSpec("train.py", secrets=(("HF_TOKEN", "env:HF_TOKEN"),))
+    plan, manager = platform.plan(spec), api.client("secretsmanager")
+    sender.send(platform, new_job_id(), "n", spec, plan)
+    [secret] = manager.list_secrets()["SecretList"]
+    manager.delete_secret(SecretId=secret["ARN"])
+    sender.send(platform, new_job_id(), "n", spec, plan)
+    assert manager.get_secret_value(SecretId=secret["ARN"])["SecretString"] == "hunter2-of-the-hub"
+
+
+def test_the_salt_of_a_home_is_its_owners_alone_and_the_same_for_all_who_ask_first(home):
+    with ThreadPoolExecutor(8) as pool:
+        salts = set(pool.map(lambda _: salt_of(home), range(8)))
+    assert len(salts) == 1
+    [path] = home.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert home.stat().st_mode & 0o777 == 0o700
