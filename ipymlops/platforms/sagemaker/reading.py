@@ -25,6 +25,8 @@ from ipymlops.platforms.sagemaker.reference import Reference, read_reference
 from ipymlops.platforms.sagemaker.states import detail_of, end_reason_of, exit_code_of, state_of
 from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobId, Plan, PlatformRef
 
+ROUNDED_MS = 1
+"""Two answers may round one moment differently."""
 OUR_ID = re.compile(r"j[0-9a-f]{15}")
 ECHOED = frozenset(
     {
@@ -64,7 +66,8 @@ def described(aws: Aws, reference: Reference) -> Mapping[str, Any] | None:
                 _refuse_other_account(aws, reference)
                 return None
             raise
-    is_another = reference.created_ms not in (None, milliseconds(told["CreationTime"]))
+    created_ms = reference.created_ms
+    is_another = created_ms is not None and abs(created_ms - milliseconds(told["CreationTime"])) > ROUNDED_MS
     return None if is_another else told
 
 
