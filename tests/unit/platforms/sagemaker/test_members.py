@@ -127,7 +127,11 @@ def test_a_damaged_beginning_that_was_kept_is_not_kept_for_ever(api, put, tmp_pa
     assert content_of(archive, "a") == noise(700_000)
 
 
-@pytest.mark.parametrize("content", [b"no archive", gzip.compress(b"x" * 5000), packed(("a", noise(50_000)))[:30_000]])
+@pytest.mark.parametrize(
+    "content",
+    [b"no archive", gzip.compress(b"x" * 5000), packed(("a", noise(50_000)))[:30_000]],
+    ids=["text", "no tar", "cut off"],
+)
 def test_what_is_no_whole_archive_is_told(put, content):
     with pytest.raises(PlatformProblem, match=r"no whole tar\.gz"):
         put(content).members()
