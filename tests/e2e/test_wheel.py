@@ -60,7 +60,7 @@ def test_a_job_runs_from_the_wheel_by_command_notebook_line_and_python(installed
     assert Path(where).is_relative_to(installed.parent)
 
     doors = "from importlib.metadata import entry_points as e; print(*sorted(p.name for p in e(group='ipymlops.platforms')))"
-    assert user(python, "-c", doors).split() == ["docker", "local"]
+    assert user(python, "-c", doors).split() == ["docker", "local", "sagemaker"]
 
     job = json.loads(user("ipymlops", "train", "--json", "--wait", "train.py", "a b"))
     assert (job["platform"], job["state"], job["argv"]) == ("local", "succeeded", ["a b"])

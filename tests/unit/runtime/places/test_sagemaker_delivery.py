@@ -186,7 +186,7 @@ def test_waiting_ends_before_sagemaker_kills(container, monkeypatch, told_s, lef
 
 def test_a_restored_state_is_of_an_earlier_attempt(container):
     """A mirror is brought back whole: its result, its wishes to stop and its lock are those of a machine that is gone."""
-    says = "import os, sys\nstate = os.path.dirname(os.environ['IPYMLOPS_METRICS_FILE'])\nprint(sorted(os.listdir(state)))\n"
+    says = "import os, sys\nstate = os.path.dirname(os.environ['IPYMLOPS_METRICS_FILE'])\nprint(sorted(name for name in os.listdir(state) if '.part' not in name))\n"
     says += "open(os.environ['IPYMLOPS_METRICS_FILE'], 'a').write('{\"step\": 2, \"loss\": 1}\\n')\nsys.exit(len(sys.argv) - 1)\n"
     container.finished(says, argv=["fails"])
     first = container.result
