@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Becomes the launcher: with exec, so that it is the first process of the container and gets its signals.
 here=/opt/ml/input/data
 for python in python3 python; do
