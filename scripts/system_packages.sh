@@ -3,17 +3,23 @@
 # elsewhere it names what is missing and fails. Arguments: packages to install as they are called.
 set -euo pipefail
 
-# command:package, for what `make test` runs: real engines, git's large files, and a browser
+# command:package, for what `make test` runs: real engines, git's large files, a browser, and a compiler for the
+# vendor's toolkit, which has no wheel
 needed=(
   git:git git-lfs:git-lfs dockerd:docker.io podman:podman runc:runc
-  setpriv:util-linux ldd:libc-bin /usr/bin/python3:python3 chromium:chromium
+  setpriv:util-linux ldd:libc-bin /usr/bin/python3:python3 chromium:chromium gcc:gcc
 )
+
+has_headers() {
+  .venv/bin/python -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null
+}
 
 missing=("$@")
 if [ $# -eq 0 ]; then
   for pair in "${needed[@]}"; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
   done
+  has_headers || missing+=("$(basename "$(readlink -f .venv/bin/python)")-dev")
 fi
 [ ${#missing[@]} -gt 0 ] || exit 0
 

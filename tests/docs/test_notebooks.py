@@ -8,8 +8,8 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.servers.engine import dockerd
+from tests.servers.python_images import import_science_image
 from tests.servers.sagemaker_api import sagemaker_api, signed_in
-from tests.servers.science import import_science_image
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

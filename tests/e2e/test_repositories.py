@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.environments import install
+
 REPOS = Path(__file__).parents[1] / "repos"
 
 
@@ -43,7 +45,7 @@ def mlops(monkeypatch):
     return run
 
 
-def test_a_src_layout_with_an_editable_install_runs_the_snapshot(repository, mlops, venv, install, monkeypatch):
+def test_a_src_layout_with_an_editable_install_runs_the_snapshot(repository, mlops, venv, monkeypatch):
     root = repository("src_layout", "src_layout")
     install(venv / "python", "--editable", str(root))
     monkeypatch.setenv("VIRTUAL_ENV", str(venv.parent))

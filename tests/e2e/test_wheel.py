@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.environments import install
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -36,7 +38,7 @@ def wheel(tmp_path) -> Path:
 
 
 @pytest.fixture
-def installed(venv, wheel, install) -> Path:
+def installed(venv, wheel) -> Path:
     """A user's environment with the wheel and what it requires, nothing else."""
     install(venv / "python", str(wheel))
     return venv

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tests.servers.sagemaker_api.runner import Run
 
 WARM_CACHE = "/opt/ml/sagemaker/warmpoolcache"
+MOUNTED = ("input", "model", "output", "checkpoints", "sagemaker")
+"""Below /opt/ml; what else an image has there, such as `code`, is seen."""
+MADE = ("input/config", "input/data", "output/data", "output/tensorboard", "sagemaker/warmpoolcache")
 
 
 @contextmanager
@@ -40,8 +43,8 @@ class Host:
         self._writer = StreamWriter(run.api, run.job, self.name)
         self._container: Any = None
         self._threads: list[threading.Thread] = []
-        for below in ("input/config", "input/data", "model", "output/data", "checkpoints", "output/tensorboard"):
-            (self.ml / below).mkdir(parents=True)
+        for below in (*self._mounted(), *MADE):
+            (self.ml / below).mkdir(parents=True, exist_ok=True)
         self._describe()
 
     @property
@@ -60,7 +63,7 @@ class Host:
         image = self.run.api.local_images.get(algorithm["TrainingImage"], algorithm["TrainingImage"])
         names = [f"algo-{number}" for number in range(1, len(self.run.hosts) + 1)]
         config = api.create_host_config(
-            binds={str(self.ml): {"bind": "/opt/ml", "mode": "rw"}},
+            binds={str(self.ml / name): {"bind": f"/opt/ml/{name}", "mode": "rw"} for name in self._mounted()},
             network_mode="host",
             extra_hosts=dict.fromkeys(names, "127.0.0.1"),
         )
@@ -102,6 +105,12 @@ class Host:
             self.exit_code = int(self.run.runner.client.api.wait(self._container, timeout=3600)["StatusCode"])
         except docker.errors.APIError:
             self.exit_code = 137  # removed by force
+
+    def _mounted(self) -> set[str]:
+        """The folders of /opt/ml that are the service's, with those the request mirrors."""
+        mirrored = (self.run.job.request.get(name, {}) for name in ("CheckpointConfig", "TensorBoardOutputConfig"))
+        local = {Path(one["LocalPath"]).relative_to("/opt/ml").parts[0] for one in mirrored if "LocalPath" in one}
+        return {*MOUNTED, *local}
 
     def _environment(self) -> dict[str, str]:
         job, api = self.run.job, self.run.api
