@@ -276,13 +276,12 @@ def outcomes(names: Sequence[str]) -> dict[str, int]:
 
 @contextmanager
 def _copy() -> Iterator[Path]:
-    """The package and its contract tests; pytest puts this folder before all others, so they find the copy."""
+    """The package and its tests; pytest puts this folder before all others, so they find the copy."""
     with tempfile.TemporaryDirectory(prefix="bench-fault-") as name:
         folder, leave = Path(name), shutil.ignore_patterns("__pycache__")
-        for part in ("ipymlops", "tests/contract", "tests/servers"):
+        for part in ("ipymlops", "tests"):
             shutil.copytree(ROOT / part, folder / part, ignore=leave)
-        for part in ("pyproject.toml", "tests/conftest.py"):
-            shutil.copy(ROOT / part, folder / part)
+        shutil.copy(ROOT / "pyproject.toml", folder)
         yield folder
 
 
