@@ -23,21 +23,19 @@ from ipymlops.control.tidy import tidy
 from ipymlops.control.wording import called, line
 from ipymlops.errors import (
     IpymlopsError,
-    MissingExtra,
-    NotSignedIn,
     OutOfCapacity,
     PlatformProblem,
     QuotaExceeded,
     StoreProblem,
     Unreachable,
-    UsageProblem,
 )
 from ipymlops.job import EndReason, Job, JobState
 from ipymlops.opening import NoScreen, open_context
 from ipymlops.spec import CodeArchive, Intent, JobId, PlatformRef
 
-UNASKED = (UsageProblem, StoreProblem, NotSignedIn, MissingExtra)
-"""What comes before the platform is asked."""
+PAUSES_S = (2, 5, 10)
+"""Before the platform is asked again that did not answer, or asked to go slower."""
+UNANSWERED = (Unreachable, ConnectionError, TimeoutError)
 
 
 def main(words: Sequence[str]) -> int:
@@ -47,11 +45,22 @@ def main(words: Sequence[str]) -> int:
     origin = origin_of(home, job_id)
     folder = Path(origin.folder) if origin and Path(origin.folder).is_dir() else home
     context = open_context(folder, os.environ, sys.executable, NoScreen(), home=home)
-    job = carry(context, job_id, lock)
+    job = insist(context, job_id, lock)
     if job.ref is not None:
         tidy(context, job)
     context.store.close()
     return 0
+
+
+def insist(context: Context, job_id: JobId, lock: FileLock | None = None) -> Job:
+    """`carry`, again after pauses while nothing is known of the job; then it is left to whoever looks next."""
+    job = carry(context, job_id, lock)
+    for pause_s in PAUSES_S:
+        if job.is_final or job.ref is not None or job.state is JobState.QUEUED:
+            break
+        context.clock.sleep(pause_s)
+        job = carry(context, job_id)
+    return job
 
 
 def carry(context: Context, job_id: JobId, lock: FileLock | None = None) -> Job:
@@ -69,12 +78,36 @@ def carry(context: Context, job_id: JobId, lock: FileLock | None = None) -> Job:
 
 def _delivered(context: Context, job: Job) -> Job:
     try:
-        ref = _submitted(context, job)
+        ref = _found(context, job) if job.state is JobState.STOPPING else _submitted(context, job)
     except Exception as problem:  # noqa: BLE001 - whatever it was, it is recorded with the job
-        if job.state is not JobState.QUEUED and isinstance(problem, UNASKED):
-            return context.store.update(job.id, partial(_perhaps_there, problem))
-        return context.store.update(job.id, partial(_refused, context, problem))
-    return context.store.get(job.id) if ref is None else _accepted(context, job, ref)
+        return _without_answer(context, job, problem)
+    if ref is not None:
+        return _accepted(context, job, ref)
+    return context.store.update(job.id, partial(_not_started, context))
+
+
+def _without_answer(context: Context, job: Job, problem: Exception) -> Job:
+    """Believe a refusal, unless the job may run all the same: then only the platform, asked for it, can tell."""
+    if _may_be_there(job, problem):
+        try:
+            ref = _found(context, job)
+        except Exception as unseen:  # noqa: BLE001 - it is recorded with the job
+            return context.store.update(job.id, partial(_perhaps_there, unseen))
+        if ref is not None:
+            return _accepted(context, job, ref)
+    return context.store.update(job.id, partial(_refused, context, problem))
+
+
+def _may_be_there(job: Job, problem: Exception) -> bool:
+    """An earlier courier has claimed it, or this one broke off in the middle."""
+    if isinstance(problem, UNANSWERED):
+        return False  # asked again in any case
+    return job.state is not JobState.QUEUED or not isinstance(problem, IpymlopsError)
+
+
+def _found(context: Context, job: Job) -> PlatformRef | None:
+    intent = _intent(context, job)
+    return context.platforms[job.platform].find(job.id, job.name, intent.spec, intent.plan)
 
 
 def _submitted(context: Context, job: Job) -> PlatformRef | None:
@@ -146,20 +179,24 @@ def _stopped(context: Context, job: Job, ref: PlatformRef) -> Job:
 
 
 def _perhaps_there(problem: Exception, job: Job) -> Job:
-    """An earlier courier may have started it, and this one could not ask: nothing is known, so nothing ends."""
+    """It may have been started, and could not be asked for: nothing is known, so nothing ends."""
     return replace(job, detail=f"may have been started, asked for again: {_sentence(problem)}")
 
 
 def _refused(context: Context, problem: Exception, job: Job) -> Job:
     """The job after a submit that failed: ended, or live where it will be tried again."""
-    if isinstance(problem, Unreachable | ConnectionError | TimeoutError):
+    if isinstance(problem, UNANSWERED):
         return replace(job, detail=f"no answer from {job.platform}, asked again: {_sentence(problem)}")
     if job.state is JobState.STOPPING:
-        return _ended(context, job, EndReason.USER, "stopped before it started")
+        return _not_started(context, job)
     if isinstance(problem, QuotaExceeded):
         return replace(job, state=JobState.QUEUED, detail=f"waits for quota: {_sentence(problem)}")
     reason = EndReason.OUT_OF_CAPACITY if isinstance(problem, OutOfCapacity) else EndReason.PLATFORM_ERROR
     return replace(_ended(context, job, reason, ""), error=_as_error(problem))
+
+
+def _not_started(context: Context, job: Job) -> Job:
+    return job if job.is_final else _ended(context, job, EndReason.USER, "stopped before it started")
 
 
 def _ended(context: Context, job: Job, reason: EndReason, detail: str) -> Job:

@@ -47,7 +47,7 @@ class Platform(ABC):
 
     - No method waits: one round trip each. Polling belongs to `control.watch`. No answer is `Unreachable`.
     - `plan` and `preflight` start nothing. `plan` refuses what the platform cannot do, before anything is recorded.
-    - `submit` is idempotent in `job_id`: a retry returns the first reference and starts nothing.
+    - `submit` is idempotent in `job_id`: a retry returns the first reference and starts nothing; `find` only looks.
     - A native state we do not know is `JobState.UNKNOWN`, its word in `detail`; never guessed.
     - A job that the platform no longer knows, or whose folder was deleted, is `UNKNOWN` with `is_gone`. Stopping it
       does nothing; its `logs`, `artifacts` and `fetch` are a `PlatformProblem` that says so.
@@ -80,6 +80,13 @@ class Platform(ABC):
     @abstractmethod
     def submit(self, job_id: JobId, name: str, spec: JobSpec, code: CodeArchive | None, plan: Plan) -> PlatformRef:
         """Start the job; raises `QuotaExceeded` if the account may not, with nothing started."""
+
+    @abstractmethod
+    def find(self, job_id: JobId, name: str, spec: JobSpec, plan: Plan) -> PlatformRef | None:
+        """The reference of what an earlier `submit` has started, None if it has started nothing; starts nothing itself.
+
+        Raises: `Unreachable` for whatever keeps us from knowing, other credentials than the submit's too.
+        """
 
     @abstractmethod
     def status(self, ref: PlatformRef) -> JobStatus: ...

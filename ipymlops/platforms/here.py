@@ -52,6 +52,11 @@ class PlatformHere(Platform):
         self.start(JobFolder.of(self.context.home, job_id), submission, secrets)
         return PlatformRef(job_id)
 
+    def find(self, job_id: JobId, name: str, spec: JobSpec, plan: Plan) -> PlatformRef | None:  # noqa: ARG002
+        folder = JobFolder.found(self.context.home, job_id)
+        is_started = folder is not None and self.look(folder).state is not JobState.QUEUED
+        return PlatformRef(job_id) if is_started else None
+
     @abstractmethod
     def configure(self, new: JobFolder, submission: Submission, gpus: Chosen) -> None:
         """Write into the folder, still at a place of its own, what the start needs."""

@@ -155,6 +155,10 @@ class FakePlatform(Platform):
         self._meet("lose_reply")
         return PlatformRef(job_id)
 
+    def find(self, job_id: JobId, name: str, spec: JobSpec, plan: Plan) -> PlatformRef | None:  # noqa: ARG002
+        self._meet("throttle")
+        return PlatformRef(job_id) if job_id in self.world.launches() else None
+
     def status(self, ref: PlatformRef) -> JobStatus:
         self._meet("throttle")
         try:

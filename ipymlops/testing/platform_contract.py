@@ -88,8 +88,11 @@ print("acc=1.5e-1"); print("acc=2.5e-1")
 
     def test_a_reference_outlives_the_process_that_made_it(self, runner: JobRunner, platform: Platform) -> None:
         submit = next(self._submits(runner))
+        assert platform.find(submit.job_id, "killed", submit.spec, submit.plan) is None
         submit_and_die(submit)
+        found = platform.find(submit.job_id, "killed", submit.spec, submit.plan)
         ref = platform.submit(submit.job_id, "killed", submit.spec, submit.code, submit.plan)
+        assert found == ref
         assert runner.read(runner.succeeded(ref), "ran") == b"once\n"
 
     def test_the_cap_ends_a_job(self, runner: JobRunner) -> None:

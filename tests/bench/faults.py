@@ -37,6 +37,7 @@ class Fault:
 
 
 UNIT = "tests/unit/platforms/sagemaker/"
+COURIER = "tests/unit/control/test_courier.py::"
 FAR = "platforms/sagemaker/"
 
 FAULTS = {
@@ -186,9 +187,21 @@ FAULTS = {
     ),
     "another tool's job taken for ours": Fault(
         FAR + "submit.py",
-        'if told.get("Environment", {}).get("IPYMLOPS_JOB_ID") != job_id:',
-        "if not told:",
+        'return bool(told.get("Environment", {}).get("IPYMLOPS_JOB_ID") == job_id)',
+        "return bool(told)",
         UNIT + "test_submit.py::test_a_name_that_another_tool_has_is_a_clash_and_not_ours",
+    ),
+    "a refusal that ends what an earlier session has started": Fault(
+        "control/courier.py",
+        "    return job.state is not JobState.QUEUED or not isinstance(problem, IpymlopsError)\n",
+        "    return False\n",
+        COURIER + "test_a_refusal_of_another_session_does_not_end_what_an_earlier_one_has_started",
+    ),
+    "a stop that starts a job": Fault(
+        "control/courier.py",
+        "_found(context, job) if job.state is JobState.STOPPING else _submitted(context, job)",
+        "_submitted(context, job)",
+        COURIER + "test_a_stop_never_starts_what_a_killed_courier_has_only_claimed",
     ),
     "a claim that never holds": Fault(
         FAR + "uploads.py",

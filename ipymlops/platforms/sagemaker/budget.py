@@ -35,10 +35,14 @@ class Share:
     burst: int
 
 
-LISTS, DESCRIBES = "list", "describe"
-SHARES: Mapping[str, Share] = {LISTS: Share(1.0, 2), DESCRIBES: Share(5.0, 10)}
-KINDS: Mapping[str, str] = {"ListTrainingJobs": LISTS, "Search": LISTS, "DescribeTrainingJob": DESCRIBES}
-"""List and Search share two calls a second of the whole account; Describe has about ten."""
+LISTS, DESCRIBES, CREATES = "list", "describe", "create"
+SHARES: Mapping[str, Share] = {LISTS: Share(1.0, 2), DESCRIBES: Share(5.0, 10), CREATES: Share(1.0, 2)}
+KINDS: Mapping[str, str] = {
+    **dict.fromkeys(("ListTrainingJobs", "Search"), LISTS),
+    "DescribeTrainingJob": DESCRIBES,
+    "CreateTrainingJob": CREATES,
+}
+"""List and Search share two calls a second of the whole account; Describe has about ten, Create about one."""
 
 
 class Budget:

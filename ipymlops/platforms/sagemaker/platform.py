@@ -61,6 +61,11 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
 
         return submitted(self.aws, Order(job_id, name, spec, code, plan))
 
+    def find(self, job_id: JobId, name: str, spec: JobSpec, plan: Plan) -> PlatformRef | None:
+        from ipymlops.platforms.sagemaker.submit import Order, found
+
+        return found(self.aws, Order(job_id, name, spec, None, plan))
+
     def status(self, ref: PlatformRef) -> JobStatus:
         from ipymlops.platforms.sagemaker.status import status_of
 

@@ -68,11 +68,23 @@ def sent(aws: Aws, secrets: Pairs) -> Places:
     return _in_order(secrets, _referred(secrets) | ours)
 
 
-def _put(aws: Aws, name: str, value: str) -> str:
+def names_of(aws: Aws, secrets: Pairs) -> list[str]:
+    """What those that the caller has are called there; of a session that lacks the values, none."""
+    try:
+        values = secret_values(_ours(secrets), aws.env)
+    except UsageProblem:
+        return []
+    return [_name(aws, *pair) for pair in values.items()]
+
+
+def _name(aws: Aws, name: str, value: str) -> str:
     """An equal value is the same secret, and a changed one another: nothing changes under a job that runs."""
     digits = hmac.new(salt_of(aws.home), f"{name}={value}".encode(), hashlib.sha256).hexdigest()[:12]
-    secret = f"{NAME}-{name}-{digits}"
-    client = aws.client("secretsmanager")
+    return f"{NAME}-{name}-{digits}"
+
+
+def _put(aws: Aws, name: str, value: str) -> str:
+    secret, client = _name(aws, name, value), aws.client("secretsmanager")
     with answers(f"the secret {name} cannot be handed to the job"):
         try:
             client.create_secret(Name=secret, SecretString=value, Description=f"{name}, for training jobs of ipymlops")

@@ -21,11 +21,11 @@ class Uploads:
 
     def __init__(self, aws: Aws, bucket: str, account: str) -> None:
         self._s3 = aws.client("s3")
-        self._bucket, self._owner = bucket, {"ExpectedBucketOwner": account}
+        self.bucket, self._owner = bucket, {"ExpectedBucketOwner": account}
 
     def claim(self, key: str, content: bytes) -> bool:
         """Write the object if there is none; False if there was one already."""
-        with answers(f"s3://{self._bucket}/{key} cannot be written"):
+        with answers(f"s3://{self.bucket}/{key} cannot be written"):
             try:
                 self._put(key, content, IfNoneMatch="*")
             except ClientError as error:
@@ -37,7 +37,7 @@ class Uploads:
         return True
 
     def write(self, key: str, content: bytes) -> None:
-        with answers(f"s3://{self._bucket}/{key} cannot be written"):
+        with answers(f"s3://{self.bucket}/{key} cannot be written"):
             self._put(key, content)
 
     def write_once(self, prefix: str, files: Mapping[str, bytes]) -> None:
@@ -53,19 +53,30 @@ class Uploads:
             return
         from s3transfer.manager import TransferManager
 
-        with answers(f"s3://{self._bucket}/{key} cannot be written"), TransferManager(self._s3) as manager:
-            manager.upload(str(file), self._bucket, key, extra_args=self._extra()).result()
+        with answers(f"s3://{self.bucket}/{key} cannot be written"), TransferManager(self._s3) as manager:
+            manager.upload(str(file), self.bucket, key, extra_args=self._extra()).result()
+
+    def read(self, key: str) -> bytes | None:
+        """An object, None if there is none."""
+        with answers(f"s3://{self.bucket}/{key} cannot be read"):
+            try:
+                found = self._s3.get_object(Bucket=self.bucket, Key=key, **self._owner)
+            except ClientError as error:
+                if is_not_found(error):
+                    return None
+                raise
+            return bytes(found["Body"].read())
 
     def is_any_below(self, prefix: str, *, but: tuple[str, ...] = ()) -> bool:
         """Whether there is an object whose key begins so, besides these."""
-        with answers(f"s3://{self._bucket}/{prefix} cannot be listed"):
-            found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=len(but) + 1, **self._owner)
+        with answers(f"s3://{self.bucket}/{prefix} cannot be listed"):
+            found = self._s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=len(but) + 1, **self._owner)
         return any(one["Key"] not in but for one in found.get("Contents", ()))
 
     def _is_there(self, key: str, size: int) -> bool:
-        with answers(f"s3://{self._bucket}/{key} cannot be looked at"):
+        with answers(f"s3://{self.bucket}/{key} cannot be looked at"):
             try:
-                found = self._s3.head_object(Bucket=self._bucket, Key=key, **self._owner)
+                found = self._s3.head_object(Bucket=self.bucket, Key=key, **self._owner)
             except ClientError as error:
                 if is_not_found(error):
                     return False
@@ -73,7 +84,7 @@ class Uploads:
         return bool(found["ContentLength"] == size)
 
     def _put(self, key: str, content: bytes, **conditions: str) -> None:
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=content, **self._extra(), **conditions)
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=content, **self._extra(), **conditions)
 
     def _extra(self) -> dict[str, Any]:
         return {**self._owner, "ChecksumAlgorithm": "SHA256"}

@@ -2,15 +2,24 @@ from dataclasses import replace
 
 import pytest
 
-from ipymlops.control.courier import carry
+from ipymlops.control.courier import PAUSES_S, carry, insist
 from ipymlops.control.dispatch import lock_of, log_of
 from ipymlops.control.reconcile import reconcile
 from ipymlops.control.stop import stop
 from ipymlops.control.submit import job_of
-from ipymlops.errors import QuotaExceeded, UsageProblem
+from ipymlops.errors import PlatformProblem, QuotaExceeded, UsageProblem
 from ipymlops.job import EndReason, JobState
 from ipymlops.spec import PlatformRef
 from ipymlops.testing.fake_platform import FakePlatform
+
+
+def refusing(monkeypatch, problem):
+    """From now on a submit is refused."""
+
+    def submit(*_):
+        raise problem
+
+    monkeypatch.setattr(FakePlatform, "submit", submit)
 
 
 def test_a_recorded_job_is_launched_once_and_has_its_reference(context, recorded, world):
@@ -89,18 +98,78 @@ def test_a_secret_that_this_session_lacks_says_to_run_the_line_again(context, in
 def test_a_job_that_may_run_already_is_not_ended_because_it_cannot_be_asked_for(context, recorded, world, monkeypatch):
     world.misbehave(lose_reply=1)
     carry(context, recorded.id)
+    refusing(monkeypatch, UsageProblem("there is no value for --secret TOKEN"))
+    world.misbehave(throttle=1)
+    job = carry(context, recorded.id)
+    assert (job.state, job.ref) == (JobState.STARTING, None)
+    assert job.detail == "may have been started, asked for again: too many requests (a fault of the fake platform)"
+    assert carry(context, recorded.id).ref == recorded.id
+    assert world.launches() == [recorded.id]
+
+
+@pytest.mark.parametrize("problem", [PlatformProblem("not as this user"), OSError("no space left on device")])
+def test_a_refusal_of_another_session_does_not_end_what_an_earlier_one_has_started(
+    context, recorded, world, monkeypatch, problem
+):
+    world.misbehave(lose_reply=1)
+    carry(context, recorded.id)
+    refusing(monkeypatch, problem)
+    job = carry(context, recorded.id)
+    assert (job.state, job.ref) == (JobState.STARTING, recorded.id)
+
+
+def test_a_claimed_job_that_is_nowhere_is_refused_as_any_other(context, recorded, world, monkeypatch):
+    world.misbehave(throttle=1)
+    carry(context, recorded.id)
+    refusing(monkeypatch, PlatformProblem("not as this user"))
+    job = carry(context, recorded.id)
+    assert (job.state, job.error["what"]) == (JobState.FAILED, "not as this user")
+
+
+def test_an_exception_after_the_start_does_not_end_the_job(context, recorded, world, monkeypatch):
     launch = FakePlatform.submit
 
-    def submit(*_):
-        raise UsageProblem("there is no value for --secret TOKEN")
+    def submit(*words):
+        launch(*words)
+        raise KeyError("TrainingJobArn")
 
     monkeypatch.setattr(FakePlatform, "submit", submit)
     job = carry(context, recorded.id)
-    assert (job.state, job.ref) == (JobState.STARTING, None)
-    assert job.detail == "may have been started, asked for again: there is no value for --secret TOKEN"
-    monkeypatch.setattr(FakePlatform, "submit", launch)
-    assert carry(context, recorded.id).ref == recorded.id
+    assert (job.state, job.ref) == (JobState.STARTING, recorded.id)
+
+
+def test_a_stop_never_starts_what_a_killed_courier_has_only_claimed(context, recorded, world, sent):
+    world.misbehave(throttle=1)
+    carry(context, recorded.id)
+    assert stop(context, recorded).state is JobState.STOPPING
+    job = carry(context, recorded.id)
+    assert (job.state, job.end_reason) == (JobState.STOPPED, EndReason.USER)
+    assert world.launches() == []
+
+
+def test_a_stop_of_what_cannot_be_asked_for_goes_on_asking(context, recorded, world, sent):
+    world.misbehave(lose_reply=1)
+    carry(context, recorded.id)
+    stop(context, recorded)
+    world.misbehave(throttle=1)
+    job = carry(context, recorded.id)
+    assert (job.state, job.ref) == (JobState.STOPPING, None)
+    job = carry(context, recorded.id)
+    assert (job.state, job.ref) == (JobState.STOPPING, recorded.id)
+    assert world.status(recorded.id)["native"] == "ENDED"
+
+
+def test_where_there_is_no_answer_it_is_asked_again_after_pauses(context, recorded, world, clock):
+    world.misbehave(throttle=2)
+    assert insist(context, recorded.id).ref == recorded.id
+    assert clock.slept == list(PAUSES_S[:2])
     assert world.launches() == [recorded.id]
+
+
+def test_a_refused_quota_is_not_insisted_on(context, recorded, world, clock):
+    world.misbehave(quota=1)
+    assert insist(context, recorded.id).state is JobState.QUEUED
+    assert clock.slept == []
 
 
 def test_a_job_that_was_stopped_before_its_courier_came_is_never_launched(context, recorded, world):

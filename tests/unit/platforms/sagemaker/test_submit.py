@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -46,6 +47,60 @@ def test_what_cannot_be_seen_may_have_been_started_and_is_no_refusal(sender, api
     api.faults.denied = set()
     assert sender.submit(job_id).endswith(f"/train-1-{job_id}")
     assert len(sender.names) == 1
+
+
+def lost(sender, api):
+    """What was submitted, where the reply was lost and nothing could be asked: (platform, id, spec, plan)."""
+    platform, spec, job_id = sender.platform(), JobSpec("train.py"), new_job_id()
+    plan = platform.plan(spec)
+    api.faults.create_reply_lost, api.faults.denied = 1, {"sagemaker:DescribeTrainingJob"}
+    with pytest.raises(Unreachable):
+        sender.send(platform, job_id, "train-1", spec, plan)
+    api.faults.denied = set()
+    return platform, job_id, spec, plan
+
+
+def test_what_was_started_is_found_and_what_was_not_is_not(sender, api):
+    platform, job_id, spec, plan = lost(sender, api)
+    assert platform.find(job_id, "train-1", spec, plan).endswith(f"/train-1-{job_id}")
+    assert platform.find(new_job_id(), "train-1", spec, plan) is None
+    assert len(sender.names) == 1
+
+
+def test_whoever_may_write_nothing_finds_it_all_the_same(sender, api):
+    platform, job_id, spec, plan = lost(sender, api)
+    api.faults.denied = {"s3:*"}
+    assert platform.find(job_id, "train-1", spec, plan).endswith(f"/train-1-{job_id}")
+
+
+def test_credentials_of_another_account_do_not_tell_that_there_is_none(sender, api):
+    _, job_id, spec, plan = lost(sender, api)
+    role = api.role.replace(api.account, "999999999999")
+    request = {**plan.request, "settings": {**plan.request["settings"], "role": role}}
+    with pytest.raises(Unreachable, match="whether") as problem:
+        sender.platform().find(job_id, "train-1", spec, replace(plan, request=request))
+    assert api.account in problem.value.why
+
+
+def test_what_was_claimed_a_moment_ago_may_still_come(sender, api):
+    platform, spec, job_id = sender.platform(), JobSpec("train.py"), new_job_id()
+    plan = platform.plan(spec)
+    api.faults.create_500_before = 1
+    with pytest.raises(Unreachable):
+        sender.send(platform, job_id, "train-1", spec, plan)
+    with pytest.raises(Unreachable, match="whether"):
+        platform.find(job_id, "train-1", spec, plan)
+    long_ago = json.dumps({"name": "train-1", "at": time.time() - 3600}).encode()
+    api.client("s3").put_object(Bucket=api.bucket, Key=JobKeys(job_id).claim, Body=long_ago)
+    assert platform.find(job_id, "train-1", spec, plan) is None
+
+
+def test_another_tools_job_of_the_name_is_not_found_as_ours(sender, api):
+    ref, job_id = sender.submit(), new_job_id()
+    request = {**sender.request(ref), "TrainingJobName": f"theirs-{job_id}", "Environment": {}}
+    api.client("sagemaker").create_training_job(**request)
+    platform, spec = sender.platform(), JobSpec("train.py")
+    assert platform.find(job_id, "theirs", spec, platform.plan(spec)) is None
 
 
 def test_a_repeat_goes_where_the_first_try_went_whatever_the_settings_are_by_then(sender, api):
@@ -208,6 +263,18 @@ def test_a_refusal_names_what_is_left_of_it(sender, api):
     assert f"aws s3 rm --recursive s3://{api.bucket}/{JobKeys(job_id).root}" in problem.value.why
     for key in keys_below(api, "ipymlops/jobs/") + keys_below(api, "ipymlops/code/"):
         assert f"s3://{api.bucket}/{key.rpartition('/')[0]}/".replace("/input/", "/") in problem.value.why
+    assert sender.names == []
+
+
+@pytest.mark.parametrize("denied", ["secretsmanager:CreateSecret", "sagemaker:CreateTrainingJob"])
+def test_a_refusal_of_a_job_with_a_secret_names_all_that_is_left(sender, api, denied):
+    api.faults.denied = {denied}
+    job_id, platform, spec = new_job_id(), sender.platform(TOKEN="t0ken"), JobSpec("train.py", secrets=(("TOKEN", ""),))
+    with pytest.raises(PlatformProblem) as problem:
+        sender.send(platform, job_id, "train-1", spec, platform.plan(spec))
+    assert f"aws s3 rm --recursive s3://{api.bucket}/{JobKeys(job_id).root}" in problem.value.why
+    for secret in api.client("secretsmanager").list_secrets()["SecretList"]:
+        assert secret["Name"] in problem.value.why
     assert sender.names == []
 
 
