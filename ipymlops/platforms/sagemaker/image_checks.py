@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Mapping
-from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +13,7 @@ from ipymlops.platforms.base import Check
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.choosing import machine_for
 from ipymlops.platforms.sagemaker.images import image_of, registry
+from ipymlops.platforms.sagemaker.manifests import Stored, stored
 from ipymlops.platforms.sagemaker.problems import answers, is_denied, is_not_found, text_of
 from ipymlops.spec import JobSpec
 
@@ -24,11 +23,6 @@ REGISTRY = re.compile(
     r"(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 GALLERY = "public.ecr.aws/"
-INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-"""Manifests that name an image for each processor."""
 PROCESSOR = "amd64"
 TAGS = 5
 """So many tags of a repository are named."""
@@ -57,7 +51,7 @@ def _in_registry(aws: Aws, image: str, parts: Mapping[str, str | None]) -> Check
     names = {"registryId": parts["account"], "repositoryName": parts["repository"]}
     with answers(f"the image {image} cannot be looked at"):
         try:
-            found = aws.client("ecr").describe_images(**names, imageIds=[by])["imageDetails"]
+            return _there(image, stored(aws, names, by))
         except ClientError as error:
             if is_denied(error):
                 why = f"ecr:DescribeImages: {text_of(error)}"
@@ -65,7 +59,6 @@ def _in_registry(aws: Aws, image: str, parts: Mapping[str, str | None]) -> Check
             if not is_not_found(error):
                 raise
             return _missing(aws, image, names, by.get("imageTag", ""), text_of(error))
-    return _there(aws, image, names | {"imageIds": [by]}, found[0].get("imageManifestMediaType", ""))
 
 
 def _missing(aws: Aws, image: str, names: Mapping[str, str | None], tag: str, why: str) -> Check:
@@ -96,28 +89,18 @@ def _tags(aws: Aws, names: Mapping[str, str | None]) -> list[str]:
     return [tag for row in rows for tag in row.get("imageTags", ())]
 
 
-def _there(aws: Aws, image: str, asked: Mapping[str, Any], media: str) -> Check:
-    """What is known of the manifest's type: with that of the open standard training is not proven."""
-    processors = _processors(aws, asked, media) if media in INDEXES else []
-    if processors and PROCESSOR not in processors:
-        why = f"it is for {', '.join(processors)}, and the machines for training have {PROCESSOR}"
+def _there(image: str, found: Stored) -> Check:
+    """What is known of the manifest: with the type of the open standard training is not proven."""
+    if found.processors and PROCESSOR not in found.processors:
+        why = f"it is for {', '.join(found.processors)}, and the machines for training have {PROCESSOR}"
         fix = f"docker buildx build --platform linux/{PROCESSOR} --provenance=false --push -t {shlex.quote(image)} ."
         return Check(ID, "fail", f"the image {image} cannot run", why=why, fix=fix)
-    if ".oci." in media:
+    what = f"the image {image} is there{f'; {found.media_type}' if found.media_type else ''}"
+    unread = f"its processor was not checked: {found.unread}" if found.unread else ""
+    if ".oci." in found.media_type:
         why = "endpoints refuse this type, and whether training takes it is not proven"
-        return Check(ID, "warn", f"the image {image} is there; {media}", why=why, fix=_docker_type_line(image))
-    return Check(ID, "ok", f"the image {image} is there{f'; {media}' if media else ''}")
-
-
-def _processors(aws: Aws, asked: Mapping[str, Any], media: str) -> list[str]:
-    """The processors that an index has an image for; none where it may not be read."""
-    try:
-        found = aws.client("ecr").batch_get_image(**asked, acceptedMediaTypes=[media])["images"]
-        listed = json.loads(found[0]["imageManifest"])["manifests"]
-        names = [str(one.get("platform", {}).get("architecture", "")) for one in listed]
-    except (ClientError, ValueError, LookupError, AttributeError, TypeError):
-        return []
-    return [name for name in dict.fromkeys(names) if name not in {"", "unknown"}]  # unknown: how it was built
+        return Check(ID, "warn", what, why="; ".join(filter(None, (why, unread))), fix=_docker_type_line(image))
+    return Check(ID, "unknown" if unread else "ok", what, why=unread)
 
 
 def _docker_type_line(image: str) -> str:

@@ -41,6 +41,10 @@ PROBES = {
     "logs:FilterLogEvents": Probe("logs", "filter_log_events", {"logGroupName": LOG_GROUP, "limit": 1}),
     "logs:GetLogEvents": Probe("logs", "get_log_events", {"logGroupName": LOG_GROUP, "logStreamName": NOBODY}),
     "ecr:DescribeImages": Probe("ecr", "describe_images", {"repositoryName": NOBODY}),
+    "ecr:BatchGetImage": Probe("ecr", "batch_get_image", {"repositoryName": NOBODY, "imageIds": [{"imageTag": "1"}]}),
+    "ecr:GetDownloadUrlForLayer": Probe(
+        "ecr", "get_download_url_for_layer", {"repositoryName": NOBODY, "layerDigest": f"sha256:{'0' * 64}"}
+    ),
     "secretsmanager:DescribeSecret": Probe("secretsmanager", "describe_secret", {"SecretId": NOBODY}),
     "iam:GetRole": Probe("iam", "get_role", {"RoleName": NOBODY}),
     "iam:SimulatePrincipalPolicy": Probe(

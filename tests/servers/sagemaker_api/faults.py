@@ -33,6 +33,7 @@ class Faults:
         denied_to_role: The same of the execution role.
         cut_s3_get_after: Each answer of GetObject that is longer ends after so many bytes; counts down `cut_s3_gets`.
         cut_s3_gets: How many answers are cut.
+        no_layers: What the registry says where a layer is does not lead to it.
         slow_s: Seconds each answer takes longer.
     """
 
@@ -58,6 +59,7 @@ class Faults:
     denied_to_role: set[str] = field(default_factory=set)
     cut_s3_get_after: int | None = None
     cut_s3_gets: int = 1_000_000
+    no_layers: bool = False
     slow_s: float = 0.0
 
     def take(self, name: str) -> bool:

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from tests.servers.sagemaker_api import objects
 from tests.servers.sagemaker_api.answers import ConnectionCut, ServiceError, failed, ok
 from tests.servers.sagemaker_api.asked import Asked, Call, read, resource_of
+from tests.servers.sagemaker_api.layers import PATH as LAYERS
 from tests.servers.sagemaker_api.logs import Logs, without_empty
 from tests.servers.sagemaker_api.model import check, service_model
 from tests.servers.sagemaker_api.prices import products
@@ -60,6 +61,8 @@ class Front:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith("/moto-api"):
             return self.moto.get_application(environ)(environ, start_response)
+        if environ.get("PATH_INFO", "").startswith(LAYERS):
+            return self.api.layers(environ, start_response)
         asked, at = read(environ), self.api.now()
         if asked.is_cut_off:  # whoever asked died in the middle of it
             _hang_up(environ)
@@ -97,6 +100,7 @@ class Front:
             ("logs", "FilterLogEvents"): lambda: ok(self.logs.filter(asked)),
             ("iam", "SimulatePrincipalPolicy"): lambda: simulated(self.api, asked),
             ("sts", "GetCallerIdentity"): lambda: caller_identity(self.api, asked),
+            ("ecr", "GetDownloadUrlForLayer"): lambda: ok(self.api.layers.told(asked)),
         }
         own = calls.get((asked.service, asked.action))
         return own() if own is not None else None

@@ -12,6 +12,7 @@ from moto.ecr.models import ecr_backends
 from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
 
+from tests.servers.sagemaker_api.layers import DOCKER_V2
 from tests.servers.sagemaker_api.record import MESSAGES, TrainingJobRecord, Transition
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from tests.servers.sagemaker_api.server import SageMakerApi
 
-DOCKER_V2 = "application/vnd.docker.distribution.manifest.v2+json"
 OCI = "application/vnd.oci.image.manifest.v1+json"
 OTHER_ACCOUNT = "999999999999"
 VENDOR = "763104351884"
@@ -55,22 +55,21 @@ def seed(api: SageMakerApi) -> None:
     buckets.create_bucket(api.other_bucket, REGIONS[1])
     s3_backends[OTHER_ACCOUNT]["aws"].create_bucket(api.foreign_bucket, REGIONS[0])
     for region in REGIONS:
-        _put_images(api.account, region, "python", {"1": DOCKER_V2, "oci": OCI})
+        _put_images(api, api.account, region, "python", {"1": DOCKER_V2, "oci": OCI})
         for repository, tags in VENDOR_TAGS.items():
-            _put_images(VENDOR, region, repository, dict.fromkeys(tags, DOCKER_V2))
+            _put_images(api, VENDOR, region, repository, dict.fromkeys(tags, DOCKER_V2))
 
 
 def digest_of(repository: str, tag: str) -> str:
     return "sha256:" + hashlib.sha256(f"{repository}:{tag}".encode()).hexdigest()
 
 
-def _put_images(account: str, region: str, repository: str, tags: dict[str, str]) -> None:
+def _put_images(api: SageMakerApi, account: str, region: str, repository: str, tags: dict[str, str]) -> None:
     ecr = ecr_backends[account][region]
     ecr.create_repository(repository, account, {}, {}, "MUTABLE", [])
     for tag, media_type in tags.items():
-        layer = {"mediaType": f"{media_type}.layer", "size": 1, "digest": digest_of(repository, f"{tag}.layer")}
-        manifest = {"schemaVersion": 2, "mediaType": media_type, "layers": [layer], "config": {"size": 7023}}
-        ecr.put_image(repository, json.dumps(manifest), tag, media_type, digest_of(repository, tag))
+        manifest = api.layers.manifest(f"{repository}:{tag}", "amd64", media_type)
+        ecr.put_image(repository, manifest, tag, media_type, digest_of(repository, tag))
 
 
 def old_jobs(count: int, region: str, account: str, now: Callable[[], float]) -> list[TrainingJobRecord]:

@@ -18,6 +18,7 @@ from tests.servers.sagemaker_api import rights, seeding
 from tests.servers.sagemaker_api.asked import Call
 from tests.servers.sagemaker_api.faults import Faults
 from tests.servers.sagemaker_api.front import Front, Handler
+from tests.servers.sagemaker_api.layers import DOCKER_V2, Layers
 from tests.servers.sagemaker_api.listing import Pages, Rate
 from tests.servers.sagemaker_api.quotas import Quotas
 from tests.servers.sagemaker_api.record import RunsJobs, TrainingJobRecord
@@ -39,6 +40,7 @@ class SageMakerApi:
         local_images: ECR URI to the name in the engine, for whoever runs jobs; tests may add to it.
         engine: Where containers run; None: jobs are `script`ed.
         jobs: By region and name; those that were deleted are in `deleted`, with the time.
+        layers: What the images of its registries are made of.
         calls: Everything that was asked with the caller's or the execution role's key, in order.
         stop_grace_s: Between SIGTERM and SIGKILL.
         guard: Held by whatever changes more than one job.
@@ -63,7 +65,7 @@ class SageMakerApi:
         by_digest = self.uri(f"python@{seeding.digest_of('python', '1')}")
         self.local_images = dict.fromkeys((self.image, by_digest, self.oci_image), BASE)
         self.faults, self.script, self.quotas = Faults(), Scripted(), Quotas()
-        self.rate, self.pages = Rate(), Pages()
+        self.rate, self.pages, self.layers = Rate(), Pages(), Layers(self)
         self.stop_grace_s = STOP_GRACE_S
         self.jobs: dict[tuple[str, str], TrainingJobRecord] = {}
         self.deleted: list[tuple[TrainingJobRecord, float]] = []
@@ -121,6 +123,15 @@ class SageMakerApi:
     def uri(self, image: str, region: str = REGION) -> str:
         """An image of this account's registry: `uri("python:1")`."""
         return f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{image}"
+
+    def put_image(self, image: str, architecture: str, media_type: str = DOCKER_V2) -> str:
+        """Push `python:arm` to this account's registry, an image for one processor; returns its URI."""
+        repository, _, tag = image.partition(":")
+        manifest = self.layers.manifest(image, architecture, media_type)
+        self.client("ecr").put_image(
+            repositoryName=repository, imageManifest=manifest, imageManifestMediaType=media_type, imageTag=tag
+        )
+        return self.uri(image)
 
     def job(self, name: str, region: str = REGION) -> TrainingJobRecord:
         return self.jobs[region, name]

@@ -5,9 +5,14 @@ import json
 import pytest
 
 from ipymlops.errors import PlatformProblem
-from ipymlops.platforms.sagemaker.image_checks import INDEXES, image_check
+from ipymlops.platforms.sagemaker.image_checks import image_check
 from ipymlops.platforms.sagemaker.planning import planned, preflight
 from ipymlops.spec import JobSpec
+
+INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
 
 
 @pytest.fixture
@@ -82,10 +87,44 @@ def test_an_index_is_looked_into_for_the_processor(check, index):
     assert (found.status, found.why) == ("fail", "it is for arm64, and the machines for training have amd64")
 
 
-def test_an_index_that_may_not_be_read_is_let_through(check, index, api):
+def test_a_single_image_is_looked_into_for_the_processor(check, api):
+    assert check(api.put_image("python:amd", "amd64")).status == "ok"
+    found = check(api.put_image("python:arm", "arm64"))
+    assert (found.status, found.why) == ("fail", "it is for arm64, and the machines for training have amd64")
+    assert "docker buildx build --platform linux/amd64" in found.fix
+
+
+@pytest.mark.parametrize("right", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"])
+def test_a_processor_that_may_not_be_looked_at_is_let_through_and_told(check, api, right):
+    image = api.put_image("python:arm", "arm64")
+    api.faults.denied = {right}
+    found = check(image)
+    assert (found.status, found.why.startswith("its processor was not checked: ")) == ("unknown", True)
+    assert right in found.why
+
+
+def test_an_index_that_may_not_be_read_is_let_through_and_told(check, index, api):
     image = index("arm64")
     api.faults.denied = {"ecr:BatchGetImage"}
-    assert check(image).status == "warn"
+    found = check(image)
+    assert (found.status, "its processor was not checked: " in found.why) == ("warn", True)
+
+
+def test_a_layer_that_cannot_be_fetched_is_let_through_and_told(check, api):
+    image = api.put_image("python:arm", "arm64")
+    api.faults.no_layers = True
+    assert "answers 403" in check(image).why
+
+
+@pytest.mark.parametrize("manifest", ["{}", '{"manifests": 1}', '{"config": {}}', '{"manifests": []}'])
+def test_a_manifest_of_another_form_is_let_through_and_told(check, api, manifest):
+    api.client("ecr").put_image(
+        repositoryName="python", imageManifest=manifest, imageManifestMediaType="application/x", imageTag="odd"
+    )
+    assert (check(api.uri("python:odd")).status, "its manifest" in check(api.uri("python:odd")).why) == (
+        "unknown",
+        True,
+    )
 
 
 def test_only_what_cannot_work_stops_a_job(aws, api, index):
@@ -97,3 +136,5 @@ def test_only_what_cannot_work_stops_a_job(aws, api, index):
     looked_at(api.oci_image)
     with pytest.raises(PlatformProblem, match="cannot run; nothing was sent"):
         looked_at(index("arm64"))
+    with pytest.raises(PlatformProblem, match="cannot run; nothing was sent"):
+        looked_at(api.put_image("python:arm", "arm64"))
