@@ -77,6 +77,13 @@ class Platform(ABC):
     def preflight(self, spec: JobSpec, plan: Plan) -> None:
         """Raise if the platform cannot be reached or the caller is not signed in."""
 
+    def pinned(self, spec: JobSpec, plan: Plan) -> Plan:  # noqa: ARG002 - for those that have such names
+        """The plan with names that may mean something else tomorrow, a tag, replaced by what they mean now.
+
+        Called for every plan, signed in or not: raises nothing and waits little, and says in a note what it cannot see.
+        """
+        return plan
+
     @abstractmethod
     def submit(self, job_id: JobId, name: str, spec: JobSpec, code: CodeArchive | None, plan: Plan) -> PlatformRef:
         """Start the job; raises `QuotaExceeded` if the account may not, with nothing started."""

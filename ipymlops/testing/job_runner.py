@@ -81,7 +81,8 @@ class JobRunner:
         spec = JobSpec(**{"script": "train.py", "argv": argv, "python": self.python} | fields)
         plan = self.platform.plan(spec)
         self.platform.preflight(spec, plan)
-        return self.platform.submit(job_id or new_job_id(), job_name, spec, archive, plan)
+        pinned = self.platform.pinned(spec, plan)
+        return self.platform.submit(job_id or new_job_id(), job_name, spec, archive, pinned)
 
     def ended(self, ref: PlatformRef) -> JobStatus:
         """The final status."""

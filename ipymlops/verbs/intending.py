@@ -46,6 +46,7 @@ def intended(options: TrainOptions, context: Context) -> Intended:
     plan = _planned(place, spec)
     if not options.plan:  # a plan needs no sign-in, and no engine that runs
         place.platform.preflight(spec, plan)
+    plan = place.platform.pinned(spec, plan)
     code = code and since_last_job(code, context)
     hints = (*script.hints, *([place.why] if place.why else []), *_word_hints(script, options))
     return Intended(Intent(spec, plan, code, _to_send_bytes(code, context)), script.stem, hints)

@@ -43,12 +43,17 @@ def image_check(aws: Aws, spec: JobSpec) -> Check:
     if parts["region"] != aws.region:
         why = f"it is in {parts['region']}, and jobs run in {aws.region}"
         return Check(ID, "fail", f"the image {image} is elsewhere", why=why, fix=_mirror_line(aws, image))
-    return _in_registry(aws, image, parts.groupdict())
+    return _in_registry(aws, image, parts)
 
 
-def _in_registry(aws: Aws, image: str, parts: Mapping[str, str | None]) -> Check:
+def asked_for_image(parts: re.Match[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """How ECR is asked for it: (the registry and the repository, the digest or the tag)."""
     by = {"imageDigest": parts["digest"]} if parts["digest"] else {"imageTag": parts["tag"] or "latest"}
-    names = {"registryId": parts["account"], "repositoryName": parts["repository"]}
+    return {"registryId": parts["account"], "repositoryName": parts["repository"]}, by
+
+
+def _in_registry(aws: Aws, image: str, parts: re.Match[str]) -> Check:
+    names, by = asked_for_image(parts)
     with answers(f"the image {image} cannot be looked at"):
         try:
             return _there(image, stored(aws, names, by))
@@ -61,7 +66,7 @@ def _in_registry(aws: Aws, image: str, parts: Mapping[str, str | None]) -> Check
             return _missing(aws, image, names, by.get("imageTag", ""), text_of(error))
 
 
-def _missing(aws: Aws, image: str, names: Mapping[str, str | None], tag: str, why: str) -> Check:
+def _missing(aws: Aws, image: str, names: Mapping[str, str], tag: str, why: str) -> Check:
     """With the tags that there are, the nearest first."""
     tags = _tags(aws, names)
     near = nearest(tag, tags) if tag else None
@@ -79,7 +84,7 @@ def _list(tags: list[str]) -> str:
     return ", ".join(tags[:TAGS]) + more
 
 
-def _tags(aws: Aws, names: Mapping[str, str | None]) -> list[str]:
+def _tags(aws: Aws, names: Mapping[str, str]) -> list[str]:
     """Those of a page of the repository's images, the newest first; none where there is no such repository."""
     try:
         page = aws.client("ecr").describe_images(**names, filter={"tagStatus": "TAGGED"}, maxResults=100)

@@ -35,7 +35,7 @@ class Stored:
     unread: str = ""
 
 
-def stored(aws: Aws, names: Mapping[str, str | None], by: Mapping[str, str]) -> Stored:
+def stored(aws: Aws, names: Mapping[str, str], by: Mapping[str, str]) -> Stored:
     """The image; raises what the client raises where it is not there or may not be looked at.
 
     Args:
@@ -52,7 +52,7 @@ def stored(aws: Aws, names: Mapping[str, str | None], by: Mapping[str, str]) -> 
     return seen
 
 
-def _read(aws: Aws, names: Mapping[str, str | None], digest: str, media_type: str) -> Stored:
+def _read(aws: Aws, names: Mapping[str, str], digest: str, media_type: str) -> Stored:
     try:
         found = _processors(aws, names, digest, media_type)
     except ClientError as error:
@@ -65,7 +65,7 @@ def _read(aws: Aws, names: Mapping[str, str | None], digest: str, media_type: st
     return Stored(digest, media_type, known, "" if known else "its manifest names none")
 
 
-def _processors(aws: Aws, names: Mapping[str, str | None], digest: str, media_type: str) -> list[str]:
+def _processors(aws: Aws, names: Mapping[str, str], digest: str, media_type: str) -> list[str]:
     """An index names them; of a single image its configuration does."""
     found = aws.client("ecr").batch_get_image(
         **names, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=[media_type] if media_type else list(TYPES)
@@ -76,7 +76,7 @@ def _processors(aws: Aws, names: Mapping[str, str | None], digest: str, media_ty
     return [str(_layer(aws, names, manifest["config"]["digest"])["architecture"])]
 
 
-def _layer(aws: Aws, names: Mapping[str, str | None], digest: str) -> Any:
+def _layer(aws: Aws, names: Mapping[str, str], digest: str) -> Any:
     """A small layer, of JSON: it lies where the registry says, which is told to whoever may read it."""
     url = aws.client("ecr").get_download_url_for_layer(**names, layerDigest=digest)["downloadUrl"]
     verify = aws.session().get_config_variable("ca_bundle") or True

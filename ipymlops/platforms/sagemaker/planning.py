@@ -74,9 +74,14 @@ def planned(aws: Aws, spec: JobSpec) -> Plan:
         image=image,
         notes=(*chosen.notes, image_note, *_notes(aws, spec, machine)),
     )
-    asked = asked_for(aws, spec, plan)
+    return with_request(aws, spec, plan)
+
+
+def with_request(aws: Aws, spec: JobSpec, plan: Plan) -> Plan:
+    """The plan with the request that a submit would make of it."""
     sent = Sent.planned(spec, bootstrap_sha256())
-    return replace(plan, request=shown(asked, plan, sent, secrets.planned(spec.secrets)))
+    request = shown(asked_for(aws, spec, plan), plan, sent, secrets.planned(spec.secrets))
+    return replace(plan, request=request)
 
 
 def asked_for(aws: Aws, spec: JobSpec, plan: Plan) -> Asked:

@@ -56,6 +56,11 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
 
         preflight(self.aws, spec, plan)
 
+    def pinned(self, spec: JobSpec, plan: Plan) -> Plan:
+        from ipymlops.platforms.sagemaker.pinning import pinned
+
+        return pinned(self.aws, spec, plan)
+
     def submit(self, job_id: JobId, name: str, spec: JobSpec, code: CodeArchive | None, plan: Plan) -> PlatformRef:
         from ipymlops.platforms.sagemaker.submit import Order, submitted
 

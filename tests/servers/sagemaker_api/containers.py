@@ -60,7 +60,7 @@ class Host:
         algorithm = request["AlgorithmSpecification"]
         entrypoint, words = algorithm.get("ContainerEntrypoint"), algorithm.get("ContainerArguments")
         command = words if words or entrypoint else ["train"]
-        image = self.run.api.local_images.get(algorithm["TrainingImage"], algorithm["TrainingImage"])
+        image = self.run.api.local_image(algorithm["TrainingImage"])
         names = [f"algo-{number}" for number in range(1, len(self.run.hosts) + 1)]
         config = api.create_host_config(
             binds={str(self.ml / name): {"bind": f"/opt/ml/{name}", "mode": "rw"} for name in self._mounted()},

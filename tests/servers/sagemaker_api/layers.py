@@ -39,6 +39,14 @@ class Layers:
         described = {"mediaType": f"{media_type}.config", "size": len(self.contents[config]), "digest": config}
         return json.dumps({"schemaVersion": 2, "mediaType": media_type, "layers": [layer], "config": described})
 
+    def digest_of(self, uri: str) -> str | None:
+        """What the tag of an image of our own registry means; None where there is no such image."""
+        place, _, tag = uri.partition(":")
+        host, _, name = place.partition("/")
+        repository = ecr_backends[self._api.account][host.split(".")[3]].repositories.get(name)
+        images = repository.images if repository else ()
+        return next((one.get_image_digest() for one in images if tag in one.image_tags), None)
+
     def told(self, asked: Asked) -> dict[str, str]:
         """GetDownloadUrlForLayer."""
         account, name = asked.input.get("registryId", self._api.account), asked.input["repositoryName"]

@@ -62,8 +62,7 @@ class SageMakerApi:
         self.bucket = f"ipymlops-test-{suffix}"
         self.other_bucket, self.foreign_bucket = f"ipymlops-test-eu-{suffix}", f"somebody-else-{suffix}"
         self.image, self.oci_image = self.uri("python:1"), self.uri("python:oci")
-        by_digest = self.uri(f"python@{seeding.digest_of('python', '1')}")
-        self.local_images = dict.fromkeys((self.image, by_digest, self.oci_image), BASE)
+        self.local_images = dict.fromkeys((self.image, self.oci_image), BASE)
         self.faults, self.script, self.quotas = Faults(), Scripted(), Quotas()
         self.rate, self.pages, self.layers = Rate(), Pages(), Layers(self)
         self.stop_grace_s = STOP_GRACE_S
@@ -123,6 +122,13 @@ class SageMakerApi:
     def uri(self, image: str, region: str = REGION) -> str:
         """An image of this account's registry: `uri("python:1")`."""
         return f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{image}"
+
+    def local_image(self, image: str) -> str:
+        """Its name in the engine, also where it is asked for by the digest of its tag."""
+        name, _, digest = image.partition("@")
+        tagged = (uri for uri in self.local_images if digest and uri.partition(":")[0] == name)
+        image = next((uri for uri in tagged if self.layers.digest_of(uri) == digest), image)
+        return self.local_images.get(image, image)
 
     def put_image(self, image: str, architecture: str, media_type: str = DOCKER_V2) -> str:
         """Push `python:arm` to this account's registry, an image for one processor; returns its URI."""

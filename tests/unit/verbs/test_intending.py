@@ -1,5 +1,7 @@
 """From a line to an intent: hints, and what a plan needs."""
 
+from dataclasses import replace
+
 import pytest
 
 from ipymlops.errors import NotSignedIn
@@ -28,6 +30,14 @@ def test_a_plan_needs_no_sign_in(context, made, signed_out):
     with pytest.raises(NotSignedIn):
         made("train.py")
     assert context.store.live() == []
+
+
+def test_what_is_shown_and_what_is_sent_name_the_same_image(made, monkeypatch):
+    def pinned(_self, _spec, plan):
+        return replace(plan, image="i@sha256:1")
+
+    monkeypatch.setattr(FakePlatform, "pinned", pinned)
+    assert {made(*words, "train.py").intent.plan.image for words in (("--plan",), ())} == {"i@sha256:1"}
 
 
 def test_a_comment_on_a_line_is_pointed_out_and_goes_to_the_script(made):

@@ -32,7 +32,7 @@ class Sender:
         platform, spec = self.platform(), JobSpec(**{"script": "train.py"} | fields)
         plan = platform.plan(spec)
         platform.preflight(spec, plan)
-        return self.send(platform, job_id or new_job_id(), name, spec, plan)
+        return self.send(platform, job_id or new_job_id(), name, spec, platform.pinned(spec, plan))
 
     def send(self, platform: SageMakerPlatform, job_id: JobId, name: str, spec: JobSpec, plan: Plan) -> PlatformRef:
         return platform.submit(job_id, name, spec, None if spec.no_code else self.code(), plan)

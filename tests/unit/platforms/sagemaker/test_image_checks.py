@@ -1,10 +1,12 @@
 """Whether an image can be pulled: looked at before anything is sent."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from ipymlops.errors import PlatformProblem
+from ipymlops.job import new_job_id
 from ipymlops.platforms.sagemaker.image_checks import image_check
 from ipymlops.platforms.sagemaker.planning import planned, preflight
 from ipymlops.spec import JobSpec
@@ -138,3 +140,85 @@ def test_only_what_cannot_work_stops_a_job(aws, api, index):
         looked_at(index("arm64"))
     with pytest.raises(PlatformProblem, match="cannot run; nothing was sent"):
         looked_at(api.put_image("python:arm", "arm64"))
+
+
+@pytest.fixture
+def pin(sender):
+    """The plan of a job with such an image, before and after its tag is looked at."""
+
+    def look(image, env=None):
+        platform, spec = sender.platform(**(env or {})), JobSpec("train.py", image=image)
+        plan = platform.plan(spec)
+        return plan, platform.pinned(spec, plan)
+
+    return look
+
+
+def test_a_tag_is_sent_as_the_digest_that_it_means(pin, sender, api):
+    image = api.put_image("python:mine", "amd64")
+    digest = api.layers.digest_of(image)
+    plan, pinned = pin(image)
+    assert pinned.image == f"{image.removesuffix(':mine')}@{digest}"
+    algorithm = pinned.request["CreateTrainingJob"]["AlgorithmSpecification"]
+    assert algorithm["TrainingImage"] == pinned.image
+    algorithm["TrainingImage"] = image
+    assert pinned.request == plan.request
+    assert pinned.notes == (*plan.notes, f"the tag mine means {digest} now, and the job runs that")
+    assert sender.request(sender.submit(image=image))["AlgorithmSpecification"]["TrainingImage"] == pinned.image
+
+
+def test_a_tag_that_moves_after_the_plan_does_not_move_the_job(sender, api):
+    image = api.put_image("python:mine", "amd64")
+    platform, spec, job_id = sender.platform(), JobSpec("train.py", image=image), new_job_id()
+    pinned = platform.pinned(spec, platform.plan(spec))
+    api.client("ecr").batch_delete_image(repositoryName="python", imageIds=[{"imageTag": "mine"}])
+    api.client("ecr").put_image(
+        repositoryName="python",
+        imageManifest=api.layers.manifest("another", "amd64", INDEXES[0]),
+        imageManifestMediaType=INDEXES[0],
+        imageTag="mine",
+    )
+    with pytest.raises(PlatformProblem, match="Cannot find Requested image"):  # and not the other one in silence
+        sender.send(platform, job_id, "train-1", spec, pinned)
+
+
+@pytest.mark.parametrize("denied", ["ecr:DescribeImages", "ecr:*"])
+def test_a_tag_that_may_not_be_looked_at_goes_as_it_is_and_is_told(pin, api, denied):
+    api.faults.denied = {denied}
+    plan, pinned = pin(api.image)
+    assert (pinned.image, pinned.request) == (plan.image, plan.request)
+    assert pinned.notes[-1].startswith("the image goes by its tag: what it means now is not known; ")
+    assert "ecr:DescribeImages" in pinned.notes[-1]
+
+
+def test_a_plan_without_a_login_says_that_the_tag_is_not_looked_at(pin, api):
+    signed_out = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "")
+    plan, pinned = pin(api.image, {**signed_out, "AWS_EC2_METADATA_DISABLED": "true"})
+    assert pinned.image == plan.image
+    assert pinned.notes[-1].endswith("not known; no credentials were found")
+
+
+def test_a_processor_that_was_not_checked_is_told_on_the_card(pin, api):
+    api.faults.denied = {"ecr:BatchGetImage"}
+    _, pinned = pin(api.image)
+    (told,) = [note for note in pinned.notes if "processor was not checked" in note]
+    assert "ecr:BatchGetImage" in told
+
+
+@pytest.mark.parametrize("image", ["public.ecr.aws/docker/library/python:3.12", "python:3.12", "python@sha256:1"])
+def test_what_has_no_such_tag_stays_as_it_is(pin, image):
+    plan, pinned = pin(image)
+    assert pinned == plan
+
+
+def test_an_image_by_its_digest_stays_as_it_is(pin, api):
+    plan, pinned = pin(f"{api.uri('python')}@{api.layers.digest_of(api.image)}")
+    assert pinned == plan
+
+
+def test_a_tag_is_pinned_where_the_cap_follows_from_the_price(sender, api):
+    """A plan is made twice then, and its request has the cap all the same."""
+    platform, spec = sender.platform(), JobSpec("train.py", image=api.image, max_cost_usd=1.0)
+    plan = replace(platform.plan(replace(spec, max_runtime_s=1234)), max_cost_usd=1.0)
+    pinned = platform.pinned(spec, plan).request["CreateTrainingJob"]
+    assert pinned["StoppingCondition"] == {"MaxRuntimeInSeconds": 1234}
