@@ -142,23 +142,32 @@ def role_rights_check(aws: Aws) -> Check:
     if not role or not role.startswith("arn:"):
         return Check("sagemaker.role_rights", "unknown", "no role is set that jobs run as, or not by its ARN")
     document = policy("execution", names_of(aws, role, role.split(":")[4]))
-    rights = list(rights_of(document))
+    rights = [right for right in rights_of(document) if right.is_asked_with(aws.settings)]
     verdict = simulated(aws, role, rights) or Verdict(unknown=tuple(rights))
     return rights_check("sagemaker.role_rights", f"the role of jobs, {role},", role, document, verdict)
 
 
 def _is_asked(right: Right, aws: Aws) -> bool:
-    return right.sid not in OF_SETUP and (not right.action.startswith("ec2:") or bool(aws.settings.get("subnets")))
+    return right.sid not in OF_SETUP and right.is_asked_with(aws.settings)
 
 
 def names_of(aws: Aws, arn: str, account: str) -> Names:
     """What the policies' capital words stand for here."""
+    partition = arn.split(":")[1]
     return Names(
-        partition=arn.split(":")[1],
+        partition=partition,
         account=account,
         bucket=aws.settings.get("bucket") or "*",
         role=aws.settings.get("role") or "*",
+        key=_key_arn(aws.settings.get("kms_key", ""), partition, account),
     )
+
+
+def _key_arn(key: str, partition: str, account: str) -> str:
+    """The setting as policies name a key: an alias means nothing there, so any key of the account is meant."""
+    if key.startswith("arn:") and ":alias/" not in key:
+        return key
+    return f"arn:{partition}:kms:*:{account}:key/{'*' if 'alias/' in key or not key else key}"
 
 
 def quota_check(aws: Aws, spec: JobSpec) -> Check:

@@ -24,6 +24,8 @@ USES = {
     "SetupBucket": "the bucket that setup makes",
     "Metrics": "the service's own metrics",
 }
+OF_SETTING = {"ec2": "subnets", "kms": "kms_key"}
+"""By service: rights that only this setting makes necessary."""
 CONDITION = {"iam:PassRole": ("iam:PassedToService", "sagemaker.amazonaws.com")}
 """What IAM must be told beside the action for the policy's own condition."""
 
@@ -36,9 +38,11 @@ class Names:
     account: str = "*"
     bucket: str = "*"
     role: str = "*"
+    key: str = "*"
 
     def put_into(self, text: str) -> str:
         words = {"PARTITION": self.partition, "ACCOUNT": self.account, "BUCKET": self.bucket, "ROLE_ARN": self.role}
+        words["KEY_ARN"] = self.key
         for word, value in words.items():
             text = text.replace(word, value)
         return text
@@ -55,6 +59,11 @@ class Right:
     @property
     def is_needed(self) -> bool:
         return self.sid not in OPTIONAL
+
+    def is_asked_with(self, settings: Mapping[str, str]) -> bool:
+        """Whether jobs with these settings need it at all."""
+        setting = OF_SETTING.get(self.action.partition(":")[0])
+        return setting is None or bool(settings.get(setting))
 
     def example(self, region: str) -> str:
         """A resource of that pattern, for a question that is about one."""

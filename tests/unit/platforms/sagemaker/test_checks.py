@@ -20,7 +20,10 @@ ROLE_RIGHTS = list(rights_of(policy("execution", Names())))
 ONLY_BY_DOING = {
     *("sagemaker:CreateTrainingJob", "sagemaker:AddTags", "sagemaker:StopTrainingJob", "iam:PassRole"),
     *("s3:PutObject", "s3:AbortMultipartUpload", "secretsmanager:CreateSecret", "secretsmanager:RestoreSecret"),
+    *("kms:CreateGrant", "kms:Decrypt"),
 }
+KEY = "arn:aws:kms:us-east-1:123456789012:key/k-1"
+NETWORK = {"subnets": "subnet-1", "security_groups": "sg-1"}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +77,7 @@ def test_an_account_with_everything_is_ready_and_unchanged(found, api):
 def test_a_right_that_the_caller_lacks_is_named_with_its_statement(rights, api, right):
     subnet = api.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
     api.faults.denied = {right.action}
-    told = rights(subnets=subnet)
+    told = rights(subnets=subnet, kms_key=KEY)
     if right.action in {"iam:SimulatePrincipalPolicy", "iam:GetRole"}:  # without these nobody tells of some others
         assert told.status == "unknown"
     else:
@@ -82,7 +85,7 @@ def test_a_right_that_the_caller_lacks_is_named_with_its_statement(rights, api, 
     assert f"may not {right.action}" in told.what
     assert "--role-name Developer" in told.fix
     (statement,) = granted(told.fix)
-    document = policy("caller", Names("aws", api.account, api.bucket, api.role))
+    document = policy("caller", Names("aws", api.account, api.bucket, api.role, KEY))
     resource = next(one["Resource"] for one in document["Statement"] if one["Sid"] == right.sid)
     assert (statement["Action"], statement["Resource"]) == ([right.action], resource)
     if right.action == "iam:PassRole":
@@ -93,7 +96,7 @@ def test_a_right_that_the_caller_lacks_is_named_with_its_statement(rights, api, 
 def test_where_iam_may_not_be_asked_calls_that_only_read_tell(rights, api, right):
     subnet = api.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
     api.faults.denied = {right.action, "iam:SimulatePrincipalPolicy"}
-    told = rights(subnets=subnet)
+    told = rights(subnets=subnet, kms_key=KEY)
     if right.action in ONLY_BY_DOING:
         assert told.status == "unknown"
         assert right.action in told.why
@@ -107,12 +110,37 @@ def test_where_iam_may_not_be_asked_calls_that_only_read_tell(rights, api, right
 @pytest.mark.parametrize("right", ROLE_RIGHTS, ids=lambda right: right.action)
 def test_a_right_that_the_role_of_jobs_lacks_is_named_with_its_statement(clients, api, right):
     api.faults.denied_to_role = {right.action}
-    clients.settings = api.settings
+    clients.settings = {**api.settings, **NETWORK, "kms_key": KEY}
     told = role_rights_check(clients)
     assert told.status == ("fail" if right.is_needed else "warn")
     assert f"may not {right.action}" in told.what
     assert "--role-name AmazonSageMaker-ExecutionRole" in told.fix
     assert granted(told.fix)[0]["Action"] == [right.action]
+
+
+def test_rights_of_a_network_and_of_a_key_are_asked_only_where_they_are_set(clients, rights, api):
+    api.faults.denied = api.faults.denied_to_role = {"ec2:*", "kms:*"}
+    for settings, sids in (({}, set()), (NETWORK, {"Network"}), ({"kms_key": KEY}, {"Key"})):
+        clients.settings = {**api.settings, **settings}
+        told = role_rights_check(clients)
+        assert ("ok" if told.status == "ok" else {one["Sid"] for one in granted(told.fix)}) == (sids or "ok")
+    assert rights().status == "ok"
+    assert "no job can do without kms:CreateGrant, kms:Decrypt" in rights(kms_key=KEY).why
+
+
+@pytest.mark.parametrize(
+    ("key", "resource"),
+    [
+        (KEY, KEY),
+        ("k-1", "arn:aws:kms:*:123456789012:key/k-1"),
+        ("alias/mine", "arn:aws:kms:*:123456789012:key/*"),
+        ("arn:aws:kms:us-east-1:123456789012:alias/mine", "arn:aws:kms:*:123456789012:key/*"),
+    ],
+)
+def test_a_key_is_granted_as_policies_name_it(rights, api, key, resource):
+    api.faults.denied = {"kms:Decrypt"}
+    (statement,) = granted(rights(kms_key=key).fix)
+    assert statement["Resource"] == resource
 
 
 def test_what_nobody_tells_of_the_role_is_unknown(found, api):

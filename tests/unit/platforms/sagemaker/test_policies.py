@@ -19,13 +19,21 @@ from tests.servers.policies import refused, unused
 from tests.servers.sagemaker_api import Scripted
 
 EVERYBODY_MAY = {("sts:GetCallerIdentity", "*")}
-MOMENTS = {"sagemaker:ListTrainingJobs", "s3:AbortMultipartUpload", "secretsmanager:RestoreSecret"}
-"""Of a caller who may not search; of an upload that is broken off; of a secret that somebody else has deleted."""
+MOMENTS = {
+    *("sagemaker:ListTrainingJobs", "s3:AbortMultipartUpload", "secretsmanager:RestoreSecret"),
+    *("kms:CreateGrant", "kms:Decrypt"),
+}
+"""Of a caller who may not search; of an upload that is broken off; of a secret that somebody else has deleted; asked by
+the service in the caller's name."""
 OF_THE_SERVICE = {
     *("s3:GetBucketLocation", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:PutObject", "s3:GetObject"),
     *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"),
     *("cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability"),
     *("ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"),
+    *("ec2:CreateNetworkInterface", "ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterface"),
+    *("ec2:DeleteNetworkInterfacePermission", "ec2:DescribeNetworkInterfaces", "ec2:DescribeVpcs"),
+    *("ec2:DescribeDhcpOptions", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"),
+    *("kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey"),
 }
 """What SageMaker itself does as the role of jobs."""
 
