@@ -113,12 +113,12 @@ def gpus(word: str) -> Iterator[tuple[str, str]]:
 
 def machines(platform: str | None, context: Context) -> Iterator[tuple[str, str]]:
     """The machine types with a GPU of one platform, or of all that rent some; one without its library offers none."""
-    from ipymlops.errors import MissingExtra
+    from ipymlops.errors import PlatformProblem
     from ipymlops.verbs.gpus import rented
 
     for name in context.platforms:
         found = rented(name, context) if platform in {None, name} else ()
-        for one in () if isinstance(found, MissingExtra) else found:
+        for one in () if isinstance(found, PlatformProblem) else found:
             yield one.machine_type, f"{one.count} {one.accelerator}, {one.memory_gib} GiB each"
 
 

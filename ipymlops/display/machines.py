@@ -13,7 +13,7 @@ UNKNOWN = Cell("unknown", "dim")
 
 def listed(result: MachineList, door: str) -> tuple[Block, ...]:
     """A row a machine, then what the figures mean and which platforms were left out."""
-    missing = tuple(f"left out: {one.what} ({one.fix})" for one in result.missing)
+    missing = tuple(f"left out: {one.what}{f': {one.why}' if one.why else ''} ({one.fix})" for one in result.missing)
     left_out: tuple[Block, ...] = (Notes("warn", missing),) if missing else ()
     if not result.machines:
         wanted = result.gpu or "a GPU"

@@ -108,7 +108,7 @@ def caught(name: str, look: Callable[[], T], otherwise: Callable[[Check], T]) ->
         return look()
     except MissingExtra as missing:
         return otherwise(_failed(f"{name}.library", missing))
-    except PlatformProblem as problem:
+    except IpymlopsError as problem:  # a setting that cannot be: the other platforms are looked at all the same
         return otherwise(_failed(f"{name}.answer", problem))
 
 

@@ -6,7 +6,7 @@ from argparse import SUPPRESS, ArgumentParser
 from dataclasses import dataclass
 
 from ipymlops.context import Context
-from ipymlops.errors import MissingExtra, UsageProblem
+from ipymlops.errors import PlatformProblem, UsageProblem
 from ipymlops.hardware.gpu import GpuAsk
 from ipymlops.hardware.machines import Machine, dearness, fitting
 from ipymlops.verbs.results import MachineList
@@ -36,7 +36,7 @@ def run(options: GpusOptions, context: Context) -> MachineList:
     asks = _asks(options.gpu) if options.gpu else ()
     found = [rented(name, context) for name in context.platforms]
     machines = [*machines_here(context.env), *(one for some in found if isinstance(some, tuple) for one in some)]
-    missing = tuple(one for one in found if isinstance(one, MissingExtra))
+    missing = tuple(one for one in found if isinstance(one, PlatformProblem))
     return MachineList(_ordered(asks, machines), options.gpu, missing)
 
 
@@ -50,15 +50,15 @@ def _asks(gpu: str) -> tuple[GpuAsk, ...]:
         raise UsageProblem(wrong.what, why=wrong.why, fix=fix) from None
 
 
-def rented(name: str, context: Context) -> tuple[Machine, ...] | MissingExtra:
-    """The machines of one platform: none of one that rents none, and an error where its library is not installed."""
+def rented(name: str, context: Context) -> tuple[Machine, ...] | PlatformProblem:
+    """The machines of one platform: none of one that rents none, and an error where it cannot be asked for them."""
     from ipymlops.platforms.abilities import Rents
 
     try:
         rents = issubclass(context.platforms.kind(name), Rents) and context.platforms[name]
-    except MissingExtra as missing:
-        return missing
-    return tuple(rents.machines()) if isinstance(rents, Rents) else ()
+        return tuple(rents.machines()) if isinstance(rents, Rents) else ()
+    except PlatformProblem as problem:
+        return problem
 
 
 def _ordered(asks: tuple[GpuAsk, ...], machines: list[Machine]) -> tuple[Machine, ...]:

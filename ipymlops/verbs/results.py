@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ipymlops.errors import MissingExtra
+from ipymlops.errors import PlatformProblem
 from ipymlops.hardware.machines import Machine
 from ipymlops.job import Artifact, Job, LogLine, rfc3339
 from ipymlops.platforms.abilities import Proposal
@@ -226,7 +226,7 @@ class MachineList:
 
     machines: tuple[Machine, ...]
     gpu: str | None = None
-    missing: tuple[MissingExtra, ...] = ()
+    missing: tuple[PlatformProblem, ...] = ()
 
     def __iter__(self) -> Iterator[Machine]:
         return iter(self.machines)

@@ -43,7 +43,7 @@ class Aws:
 
     def having(self, pairs: Iterable[tuple[str, str]]) -> Aws:
         """The same with the settings of one line over them."""
-        return self.set_to({**self.settings, **dict(pairs)})
+        return self.set_to({**self.settings, **{key: value.strip() for key, value in pairs}})
 
     def set_to(self, settings: Mapping[str, str]) -> Aws:
         """The same with these settings and no others; the region may be one that the AWS configuration has."""
@@ -71,7 +71,8 @@ class Aws:
         """Botocore's session with the caller's environment; it reads files and asks for credentials when used."""
         with self._guard:
             if self._session is None:
-                self._session = self._new_session()
+                with answers("the AWS configuration cannot be used"):
+                    self._session = self._new_session()
             return self._session
 
     def client(self, service: str, region: str | None = None, *, attempts: int = READ_ATTEMPTS) -> Any:
@@ -125,6 +126,7 @@ class Aws:
         key, secret = self.env.get("AWS_ACCESS_KEY_ID"), self.env.get("AWS_SECRET_ACCESS_KEY")
         if key and secret:
             session.set_credentials(key, secret, self.env.get("AWS_SESSION_TOKEN"))
+        session.get_scoped_config()  # a profile that there is not is told here, and not by whatever comes first
         return session
 
     def _new_client(self, service: str, region: str, attempts: int) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ipymlops.errors import UsageProblem
 from ipymlops.platforms.data_paths import refuse_bad_names
+from ipymlops.platforms.sagemaker.forms import listed
 from ipymlops.platforms.sagemaker.layout import INPUT_DIR, OUR_CHANNELS, bucket_and_key
 from ipymlops.platforms.sagemaker.names import channel_names
 from ipymlops.spec import Pairs
@@ -115,7 +116,7 @@ def _refuse(data: Data, settings: Mapping[str, str]) -> None:
             )
     elif not _FILE_SYSTEM.fullmatch(data.uri):
         raise UsageProblem(what, why=f"it reads {data.scheme}://fs-0123456789abcdef/FOLDER")
-    elif not (settings.get("subnets") and settings.get("security_groups")):
+    elif not (listed(settings, "subnets") and listed(settings, "security_groups")):
         raise UsageProblem(
             f"--data {data.name} is a file system of your network; nothing was sent",
             why="the job must run in that network: sagemaker.subnets and sagemaker.security_groups are not both set",

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from ipymlops.platforms.base import Check
 from ipymlops.platforms.sagemaker.aws import Aws
+from ipymlops.platforms.sagemaker.forms import listed
 from ipymlops.platforms.sagemaker.problems import answers, is_denied, text_of
 
 NEEDED = ("s3", "ecr.api", "ecr.dkr", "logs")
@@ -17,7 +18,7 @@ ID = "sagemaker.network"
 
 
 def network_check(aws: Aws) -> Check:
-    subnets = [one.strip() for one in aws.settings.get("subnets", "").split(",") if one.strip()]
+    subnets = listed(aws.settings, "subnets")
     if not subnets:
         return Check(
             ID, "ok", "jobs run outside any VPC of yours: they reach S3, the registry, the logs and the internet"

@@ -55,8 +55,8 @@ def needed(aws: Aws) -> Needed:
 
 def planned(aws: Aws, spec: JobSpec) -> Plan:
     """What would be sent, as far as settings and tables tell; asks nobody but, once a week, the price list."""
-    _refuse(aws, spec)
     aws = aws.having(spec.settings)
+    _refuse(aws, spec)
     chosen = choose(aws, spec)
     image, image_note = image_of(aws, spec, chosen.machine)
     machine = chosen.machine
@@ -119,8 +119,8 @@ def _look(aws: Aws, spec: JobSpec, plan: Plan) -> None:
 
 def _refuse(aws: Aws, spec: JobSpec) -> None:
     refuse_impossible_words(spec)
-    refuse_impossible(spec, {**aws.settings, **dict(spec.settings)})
-    data_of(spec.data, {**aws.settings, **dict(spec.settings)})
+    refuse_impossible(spec, aws.settings)
+    data_of(spec.data, aws.settings)
     secrets.refuse_bad(spec.secrets, aws.env)
 
 

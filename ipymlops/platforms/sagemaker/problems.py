@@ -98,6 +98,8 @@ def translated(error: Exception, what: str) -> IpymlopsError:
         return _answered(error, what)
     if isinstance(error, boto.NoRegionError):
         return UsageProblem(f"{what}: no AWS region is set", why=str(error), fix="ipymlops setup sagemaker")
+    if isinstance(error, _NO_CONFIGURATION):
+        return NotSignedIn(what, why=str(error), fix="aws configure list-profiles   (AWS_PROFILE names one)")
     if isinstance(error, _NO_CREDENTIALS):
         return NotSignedIn(f"{what}: not signed in to AWS", why=str(error), fix=SIGN_IN)
     if isinstance(error, _NOT_SENT):
@@ -105,6 +107,11 @@ def translated(error: Exception, what: str) -> IpymlopsError:
     return Unreachable(f"{what}: no answer from AWS", why=str(error) or repr(error), fix="ipymlops doctor sagemaker")
 
 
+_NO_CONFIGURATION: tuple[type[Exception], ...] = (
+    boto.ProfileNotFound,
+    boto.ConfigNotFound,
+    boto.ConfigParseError,
+)
 _NO_CREDENTIALS: tuple[type[Exception], ...] = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,

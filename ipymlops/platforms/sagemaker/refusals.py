@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from ipymlops.errors import UsageProblem
+from ipymlops.platforms.sagemaker.forms import listed, volume_gib
 from ipymlops.platforms.sagemaker.request import LONGEST_S
 from ipymlops.spec import JobSpec
 
@@ -15,7 +16,6 @@ VARIABLES_MOST, VARIABLE_MOST = 90, 512
 METRICS_MOST, METRIC_NAME_MOST, METRIC_REGEX_MOST = 40, 255, 500
 LINE_ENDS = ("\n", "\r", "\x85", "\u2028", "\u2029")
 WARM_MOST_S = 6 * 3600
-VOLUME_MOST_GIB = 16_384
 NETWORK_MOST = {"subnets": 16, "security_groups": 5}
 IMAGE_MOST = 255
 _VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
@@ -23,6 +23,7 @@ _VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 
 def refuse_impossible(spec: JobSpec, settings: Mapping[str, str]) -> None:
     """Raise `UsageProblem` for the first thing that SageMaker would refuse."""
+    volume_gib(settings)
     troubles = (*_of_limits(spec, settings), *(_of_image_as_built(spec) if spec.no_code else ()))
     if troubles:
         why, fix = troubles[0]
@@ -36,13 +37,10 @@ def _of_limits(spec: JobSpec, settings: Mapping[str, str]) -> Iterator[tuple[str
         yield f"--keep-warm is {spec.keep_warm_s} s, and a machine is kept for at most 6 hours", "--keep-warm 6h"
     if spec.keep_warm_s and spec.spot:
         yield "--keep-warm and --spot exclude each other: a spot machine cannot be kept", "leave one of them out"
-    volume = settings.get("volume_gib")
-    if volume and not 1 <= int(volume) <= VOLUME_MOST_GIB:
-        yield f"volume_gib is {volume}, and a disk has 1 to {VOLUME_MOST_GIB} GiB", "--set volume_gib=100"
-    if bool(settings.get("subnets")) != bool(settings.get("security_groups")):
+    if bool(listed(settings, "subnets")) != bool(listed(settings, "security_groups")):
         yield "a network needs both subnets and security_groups, and one of them is set", "ipymlops config"
     for key, most in NETWORK_MOST.items():
-        given = len(settings.get(key, "").split(","))
+        given = len(listed(settings, key))
         if given > most:
             yield f"there are {given} {key}, and SageMaker takes {most}", f"--set {key}=…"
     if spec.image and len(spec.image) > IMAGE_MOST:

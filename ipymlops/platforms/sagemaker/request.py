@@ -8,6 +8,7 @@ from typing import Any
 
 from ipymlops.hardware.machines import Machine
 from ipymlops.platforms.sagemaker.data import Data, channels_of, s3_channel
+from ipymlops.platforms.sagemaker.forms import listed, volume_gib
 from ipymlops.platforms.sagemaker.layout import (
     CHECKPOINTS,
     CODE_CHANNEL,
@@ -33,7 +34,6 @@ STOP_GRACE_S = 100
 """SageMaker kills 120 s after SIGTERM; the launcher needs the rest to say how it ended."""
 SPOT_WAIT_S = 24 * 3600
 LONGEST_S = 28 * 24 * 3600
-DEFAULT_VOLUME_GIB = 50
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _resources(asked: Asked) -> dict[str, Any]:
     resources: dict[str, Any] = {
         "InstanceType": asked.machine.machine_type,
         "InstanceCount": spec.nodes,
-        "VolumeSizeInGB": int(settings.get("volume_gib") or DEFAULT_VOLUME_GIB),
+        "VolumeSizeInGB": volume_gib(settings),
     }
     if not asked.machine.has_own_disk:
         resources |= _key("VolumeKmsKeyId", settings)
@@ -188,10 +188,8 @@ def _environment(asked: Asked, sent: Sent) -> dict[str, str]:
 
 
 def _network(settings: Mapping[str, str]) -> dict[str, list[str]]:
-    if not settings.get("subnets"):
-        return {}
-    groups = settings.get("security_groups", "").split(",")
-    return {"Subnets": settings["subnets"].split(","), "SecurityGroupIds": [group for group in groups if group]}
+    subnets, groups = listed(settings, "subnets"), listed(settings, "security_groups")
+    return {"Subnets": subnets, "SecurityGroupIds": groups} if subnets else {}
 
 
 def _key(field: str, settings: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import ipymlops
+from ipymlops.display.text import as_text
 from ipymlops.errors import MissingExtra, UsageProblem
 from ipymlops.hardware.machines import Machine
 from ipymlops.platforms.abilities import Rents
@@ -125,6 +126,13 @@ def test_any_platform_that_rents_is_listed(gpus, monkeypatch):
     assert types(found)[0] == "fake.t4"
     assert found[0].markup_pct == pytest.approx(25)
     assert "fake.new" in types(found)
+
+
+def test_a_platform_that_cannot_tell_is_left_out_and_named(again, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    found = dispatch(["gpus"], None, again())
+    assert [one.what for one in found.missing] == ["the AWS configuration cannot be used"]
+    assert "could not be found" in as_text(found)
 
 
 def test_a_platform_whose_library_is_missing_is_left_out_and_named(gpus, monkeypatch):

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 import ipymlops
-from ipymlops.errors import JobDidNotSucceed, UnknownJob, UsageProblem
+from ipymlops.errors import JobDidNotSucceed, PlatformProblem, UnknownJob, UsageProblem
 from ipymlops.job import EndReason, Job, JobState
 from ipymlops.spec import Intent, JobId, JobSpec, Plan, PlatformRef
+from ipymlops.testing.fake_platform import FakePlatform
 from ipymlops.verbs import VERBS, load
 from ipymlops.verbs.dispatch import dispatch
 from ipymlops.verbs.handle import JobHandle
@@ -124,6 +125,18 @@ def test_the_doctor_looks_and_changes_nothing(context, home):
 
 def test_a_platform_that_is_not_used_need_not_be_ready(context):
     assert dispatch(["doctor"], None, replace(context, env={})).is_ok
+
+
+@pytest.mark.parametrize("kind", [PlatformProblem, UsageProblem])
+def test_a_platform_that_cannot_be_looked_at_does_not_hide_the_others(again, monkeypatch, kind):
+    def refused(*_):
+        raise kind("nobody there", fix="sign in")
+
+    monkeypatch.setattr(FakePlatform, "checks", refused)
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    report = dispatch(["doctor"], None, again())
+    assert report.is_ok
+    assert {"fake.answer", "sagemaker.answer", "local.python"} <= {one.id for one in report.checks}
 
 
 @pytest.mark.parametrize("verb", VERBS)

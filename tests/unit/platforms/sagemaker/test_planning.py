@@ -1,11 +1,15 @@
 """What is wrong with a job is told before anything is sent, once, with the value, the limit and what mends it."""
 
+from dataclasses import replace
+
 import pytest
 
 from ipymlops.errors import IpymlopsError, NotSignedIn, PlatformProblem, UsageProblem
 from ipymlops.platforms.base import PlatformContext
 from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
 from ipymlops.spec import JobSpec
+
+NOWHERE = {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}
 
 
 def refusal(sender, **fields):
@@ -31,7 +35,11 @@ def as_built(**fields):
         ({"max_runtime_s": 29 * 86400}, "28 days"),
         ({"keep_warm_s": 7 * 3600}, "6 hours"),
         ({"keep_warm_s": 60, "spot": True}, "exclude each other"),
-        ({"settings": (("volume_gib", "0"),)}, "1 to 16384"),
+        *(
+            ({"settings": (("volume_gib", size),)}, "1 to 16384")
+            for size in ("0", "16385", "abc", "-1", "1.5", "1_0", "²")
+        ),
+        ({"settings": (("subnets", " , "), ("security_groups", "sg-1"))}, "security_groups"),
         ({"settings": (("subnets", "subnet-1"),)}, "security_groups"),
         ({"data": (("x", "efs://fs-0123456789abcdef0/a"),)}, "security_groups"),
         ({"data": (("x", "s3://b/f?mode=fastfile"),)}, "ends with a slash"),
@@ -133,6 +141,37 @@ def test_options_reach_the_request(sender):
         {"Name": "loss", "Regex": "l=(.*)"}
     ]
     assert "InputDataConfig" not in built["CreateTrainingJob"]
+
+
+def test_settings_of_a_line_may_have_spaces_around_their_words(sender):
+    settings = (("subnets", "subnet-1, subnet-2"), ("security_groups", " sg-1 ,"), ("volume_gib", " 200 "))
+    request = sender.platform().plan(JobSpec("train.py", settings=(*settings, ("kms_key", " k-1 ")))).request
+    job = request["CreateTrainingJob"]
+    assert job["VpcConfig"] == {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+    assert (job["ResourceConfig"]["VolumeSizeInGB"], job["OutputDataConfig"]["KmsKeyId"]) == (200, "k-1")
+
+
+@pytest.mark.parametrize("content", [None, "[profile other]\n", "no ini file"])
+def test_an_aws_configuration_that_cannot_be_used_is_named_with_what_mends_it(sender, tmp_path, content):
+    env = {"AWS_PROFILE": "nope", "AWS_CONFIG_FILE": str(tmp_path / "config")}
+    if content:
+        (tmp_path / "config").write_text(content)
+    platform, spec = sender.platform(**env), JobSpec("train.py")
+    settings = {key: value for key, value in platform.context.settings.items() if key != "region"}
+    context = replace(platform.context, settings=settings, env={**platform.context.env, **NOWHERE})
+    without_region = type(platform)(context)
+    looks = (
+        lambda: without_region.plan(spec),
+        without_region.machines,
+        lambda: platform.preflight(spec, platform.plan(spec)),
+        lambda: list(platform.checks()),
+        lambda: list(without_region.proposals()),
+    )
+    for look in looks:
+        with pytest.raises(NotSignedIn) as problem:
+            look()
+        assert "nope" in problem.value.why or str(tmp_path) in problem.value.why
+        assert problem.value.fix.startswith("aws configure list-profiles")
 
 
 def test_file_systems_and_streamed_folders_are_channels(sender):
