@@ -71,12 +71,14 @@ class Proposal:
         key: The platform's own setting, without its name.
         why: One sentence: where the value was found.
         creates: What must be made for it first, by its name and kind; "" where it is there.
+        removal: The command that removes it again, once it is made.
     """
 
     key: str
     value: str
     why: str
     creates: str = ""
+    removal: str = ""
 
 
 class SetsUp(ABC):
@@ -86,6 +88,5 @@ class SetsUp(ABC):
     def proposals(self) -> Iterator[Proposal]:
         """What is not set yet and could be, or is set and is not there; makes nothing, guesses nothing."""
 
-    def create(self, proposal: Proposal) -> str:  # noqa: ARG002 - for those whose proposals create something
-        """Make what `proposal.creates` says; harmless if it is there. Returns the command that removes it again."""
-        return ""
+    def create(self, proposal: Proposal) -> None:  # noqa: B027 - for those whose proposals create something
+        """Make what `proposal.creates` says; harmless if it is there."""

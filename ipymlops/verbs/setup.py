@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ipymlops.config import write_user
 from ipymlops.context import Context
-from ipymlops.errors import UsageProblem
+from ipymlops.errors import IpymlopsError, UsageProblem
 from ipymlops.platforms.abilities import Proposal, SetsUp
 from ipymlops.platforms.base import Check, Platform
 from ipymlops.spec import Pairs
@@ -17,7 +17,7 @@ from ipymlops.verbs.doctor import caught, general, refuse_unknown
 from ipymlops.verbs.placing import HERE
 from ipymlops.verbs.remedy import line_of
 from ipymlops.verbs.results import SetupReport
-from ipymlops.verbs.setup_journal import Entry, entry_of, forget, remember
+from ipymlops.verbs.setup_journal import Entry, entry_of, forget, forget_made, remember
 from ipymlops.verbs.verb import VerbOptions
 
 HELP = "find what a platform needs, make what is missing on a yes, write your settings; --undo takes them back"
@@ -143,18 +143,36 @@ def _question(found: Found) -> str:
 
 
 def _done(name: str, found: Found, context: Context) -> SetupReport:
-    """Make first, then write; what was made is remembered at once, whatever comes then."""
+    """Make first, then write."""
     home, checks = context.home, {check.id: check for check in found.checks}
     for one in found.to_make:
         assert isinstance(found.platform, SetsUp)  # noqa: S101 - only those propose
-        removal = found.platform.create(replace(one, key=one.key.partition(".")[2]))
-        remember(home, name, Entry(made=((one.creates, removal),)))
+        _make(found.platform, one, name, context)
         checks[one.key] = Check(one.key, "ok", f"made: {one.creates}")
     values_of = {one.key: one.value for one in found.wanted if context.config.get(one.key) != one.value}
     remember(home, name, Entry(values_of))
     file = write_user(home, values_of)
     written = tuple((key, value, str(file)) for key, value in values_of.items())
     return SetupReport(tuple(checks.values()), name, found.wanted, written)
+
+
+def _make(platform: SetsUp, one: Proposal, name: str, context: Context) -> None:
+    """Remembered before it is made: what breaks off halfway is there all the same. Forgotten where it is not there."""
+    made, asked = (one.creates, one.removal), replace(one, key=one.key.partition(".")[2])
+    remember(context.home, name, Entry(made=(made,)))
+    try:
+        platform.create(asked)
+    except IpymlopsError:
+        if _is_to_make(platform, asked):
+            forget_made(context.home, name, made)
+        raise
+
+
+def _is_to_make(platform: SetsUp, asked: Proposal) -> bool:
+    try:
+        return any(one.key == asked.key and one.value == asked.value and one.creates for one in platform.proposals())
+    except IpymlopsError:  # it cannot be looked for: it may be there
+        return False
 
 
 def _undo(name: str, context: Context) -> SetupReport:

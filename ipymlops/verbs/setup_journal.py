@@ -29,7 +29,7 @@ def entry_of(home: Path, platform: str) -> Entry | None:
 
 
 def remember(home: Path, platform: str, more: Entry) -> None:
-    """Add to what is kept of a platform; called before the settings are written, and after each thing is made."""
+    """Add to what is kept of a platform; called before the settings are written, and before each thing is made."""
     before = entry_of(home, platform) or Entry()
     made = dict.fromkeys((*before.made, *more.made))
     _write(home, _read(home) | {platform: {"settings": {**before.settings, **more.settings}, "made": [*made]}})
@@ -37,6 +37,16 @@ def remember(home: Path, platform: str, more: Entry) -> None:
 
 def forget(home: Path, platform: str) -> None:
     _write(home, {other: kept for other, kept in _read(home).items() if other != platform})
+
+
+def forget_made(home: Path, platform: str, what: Made) -> None:
+    """It was not made after all."""
+    before = entry_of(home, platform) or Entry()
+    made = [one for one in before.made if one != what]
+    if made or before.settings:
+        _write(home, _read(home) | {platform: {"settings": {**before.settings}, "made": made}})
+    else:
+        forget(home, platform)
 
 
 def _read(home: Path) -> dict[str, dict[str, Any]]:
@@ -49,6 +59,9 @@ def _read(home: Path) -> dict[str, dict[str, Any]]:
 
 def _write(home: Path, journal: Mapping[str, object]) -> None:
     path = _path(home)
+    if not journal:
+        path.unlink(missing_ok=True)
+        return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.write_text(json.dumps(journal), encoding="utf-8")
 

@@ -140,7 +140,7 @@ class SageMakerPlatform(Platform, Lists, Rents, SetsUp):
 
         return proposals(self.aws)
 
-    def create(self, proposal: Proposal) -> str:
+    def create(self, proposal: Proposal) -> None:
         from ipymlops.platforms.sagemaker.setup import create
 
-        return create(self.aws, proposal)
+        create(self.aws, proposal)

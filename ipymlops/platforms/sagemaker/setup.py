@@ -48,21 +48,20 @@ def _bucket(aws: Aws) -> Iterator[Proposal]:
     named = aws.settings.get("bucket")
     if named:
         if bucket_named(aws, named) is None:
-            yield Proposal("bucket", named, "it is named", _sentence(aws, named))
+            yield _to_make(aws, named, "it is named")
         return
     earlier = made_earlier(aws)
     if earlier:
         yield Proposal("bucket", earlier[0], "setup made it earlier for this account")
         return
-    name = new_name(aws.region)
-    yield Proposal("bucket", name, "there is none of ours yet", _sentence(aws, name))
+    yield _to_make(aws, new_name(aws.region), "there is none of ours yet")
 
 
-def _sentence(aws: Aws, name: str) -> str:
-    return f"the S3 bucket {name} in {aws.region}: private, encrypted, unfinished uploads removed after 7 days"
+def _to_make(aws: Aws, name: str, why: str) -> Proposal:
+    what = f"the S3 bucket {name} in {aws.region}: private, encrypted, unfinished uploads removed after 7 days"
+    return Proposal("bucket", name, why, what, removal_line(name))
 
 
-def create(aws: Aws, proposal: Proposal) -> str:
-    """Make the bucket; returns the command that removes it again."""
+def create(aws: Aws, proposal: Proposal) -> None:
+    """Make the bucket."""
     make_bucket(aws, proposal.value)
-    return removal_line(proposal.value)

@@ -16,7 +16,7 @@ from ipymlops.platforms.abilities import Proposal, SetsUp
 from ipymlops.platforms.base import Check
 from ipymlops.testing.fake_platform import FakePlatform, FakePlatforms
 from ipymlops.verbs.dispatch import dispatch
-from ipymlops.verbs.setup_journal import Entry, entry_of
+from ipymlops.verbs.setup_journal import Entry, entry_of, remember
 from tests.servers.sagemaker_api import SageMakerApi, sagemaker_api
 
 
@@ -26,6 +26,7 @@ class World:
 
     made: list[str] = field(default_factory=list)
     refuses: bool = False
+    breaks_off: bool = False
     is_ready: bool = True
 
 
@@ -42,15 +43,15 @@ class Cloud(FakePlatform, SetsUp):
         if not settings.get("region"):
             yield Proposal("region", "r-1", "it was found")
         if settings.get("bucket", "b-1") not in WORLD.made:
-            yield Proposal(
-                "bucket", settings.get("bucket", "b-1"), "none yet", f"the bucket {settings.get('bucket', 'b-1')}"
-            )
+            name = settings.get("bucket", "b-1")
+            yield Proposal("bucket", name, "none yet", f"the bucket {name}", f"rm {name}")
 
     def create(self, proposal):
         if WORLD.refuses:
             raise PlatformProblem("the bucket could not be made", why="it was refused", fix="ask for it")
         WORLD.made.append(proposal.value)
-        return f"rm {proposal.value}"
+        if WORLD.breaks_off:
+            raise PlatformProblem("the bucket could not be closed", why="it was refused", fix="ask for it")
 
     def checks(self, spec=None):  # noqa: ARG002
         bucket = self.context.settings.get("bucket")
@@ -161,6 +162,22 @@ def test_what_cannot_be_made_leaves_nothing_written(mlops, world, again, home):
     assert not (home / "setup.json").exists()
 
 
+def test_what_was_half_made_is_remembered_and_named_by_an_undo(mlops, world, again, home):
+    world.breaks_off = True
+    with pytest.raises(PlatformProblem, match="could not be closed"):
+        mlops("setup", "fake", "--yes")
+    assert settings_of(again) == {}
+    assert mlops("setup", "fake", "--undo").stays == (("the bucket b-1", "rm b-1"),)
+
+
+def test_what_could_not_be_made_is_forgotten_and_nothing_else(mlops, world, home):
+    remember(home, "fake", Entry(made=(("an older one", "rm older"),)))
+    world.refuses = True
+    with pytest.raises(PlatformProblem):
+        mlops("setup", "fake", "--yes")
+    assert entry_of(home, "fake").made == (("an older one", "rm older"),)
+
+
 def test_what_was_made_is_remembered_even_if_the_settings_could_not_be_written(mlops, world, home):
     home.mkdir()
     (home / "config.toml").mkdir()
@@ -215,6 +232,7 @@ def test_its_document_says_what_it_would_do(mlops):
         "value": "b-1",
         "why": "none yet",
         "creates": "the bucket b-1",
+        "removal": "rm b-1",
     }
     assert (document["ok"], document["written"], document["next"]) == (True, [], "ipymlops setup fake --yes")
 
@@ -303,3 +321,16 @@ def test_a_notebook_that_nobody_sits_at_is_given_the_line_and_never_waits(api, r
     text = notebook.cells[1].outputs[-1]["data"]["text/plain"]
     assert "%mlops setup sagemaker --yes" in text
     assert not [call for call in api.calls if call.action.startswith("CreateBucket")]
+
+
+def test_a_bucket_whose_making_was_denied_halfway_is_in_the_journal(mlops, api, home):
+    api.faults.denied = {"s3:PutLifecycleConfiguration"}
+    with pytest.raises(PlatformProblem, match="s3:PutLifecycleConfiguration"):
+        mlops("setup", "sagemaker", "--yes")
+    ((what, removal),) = entry_of(home, "sagemaker").made
+    assert any(row["Name"] in what and row["Name"] in removal for row in api.client("s3").list_buckets()["Buckets"])
+    api.faults.denied = {"s3:CreateBucket"}
+    mlops("setup", "sagemaker", "--undo")
+    with pytest.raises(PlatformProblem, match="s3:CreateBucket"):
+        mlops("setup", "sagemaker", "--set", "bucket=never-made-by-anyone", "--yes")
+    assert entry_of(home, "sagemaker") is None
