@@ -83,6 +83,7 @@ def setup(result: SetupReport, door: str) -> tuple[Block, ...]:
     facts = [_written(*one) for one in result.written]
     if not result.written:
         facts = [fact for one in result.wanted for fact in _wanted(one)]
+        facts += [Fact("could be set", f"{one.key} = {one.value}: {one.why}") for one in result.offered]
     facts += [fact for what, removal in result.stays for fact in (Fact("stays", what), Fact("remove with", removal))]
     if result.next:
         facts.append(Fact("next", _typed(result.next, door)))

@@ -72,6 +72,7 @@ class Proposal:
         why: One sentence: where the value was found.
         creates: What must be made for it first, by its name and kind; "" where it is there.
         removal: The command that removes it again, once it is made.
+        is_optional: Offered only: jobs run without it, so it is written where the user names it.
     """
 
     key: str
@@ -79,6 +80,7 @@ class Proposal:
     why: str
     creates: str = ""
     removal: str = ""
+    is_optional: bool = False
 
 
 class SetsUp(ABC):

@@ -163,6 +163,7 @@ class SetupReport:
         written: What it wrote or took out.
         next: The line that goes on, where it stopped before making or writing anything.
         stays: What it once made and an undo leaves: (what, the command that removes it).
+        offered: What could be set besides, and need not.
     """
 
     checks: tuple[Check, ...]
@@ -171,6 +172,7 @@ class SetupReport:
     written: tuple[Written, ...] = ()
     next: str = ""
     stays: tuple[tuple[str, str], ...] = ()
+    offered: tuple[Proposal, ...] = ()
 
     @property
     def is_ok(self) -> bool:
@@ -181,6 +183,7 @@ class SetupReport:
             "ok": self.is_ok,
             "checks": [check.to_json() for check in self.checks],
             "wanted": [asdict(one) for one in self.wanted],
+            "offered": [asdict(one) for one in self.offered],
             "written": [{"key": key, "value": value or None, "file": file} for key, value, file in self.written],
             "next": self.next,
             "stays": [{"what": what, "removal": removal} for what, removal in self.stays],

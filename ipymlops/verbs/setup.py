@@ -61,12 +61,13 @@ class Found:
 
     Attributes:
         platform: With every setting as it would be written; None where it cannot even be loaded.
-        wanted: What is to be written, by the setting's whole key.
+        wanted: What is to be written, by the setting's whole key; `offered`: what could be.
     """
 
     checks: tuple[Check, ...]
     platform: Platform | None = None
     wanted: tuple[Proposal, ...] = ()
+    offered: tuple[Proposal, ...] = ()
 
     @property
     def to_make(self) -> tuple[Proposal, ...]:
@@ -80,7 +81,7 @@ def run(options: SetupOptions, context: Context) -> SetupReport:
     if options.undo:
         return _undo(name, context)
     found = _look(name, options.settings, context)
-    report = SetupReport(_expected(found), name, found.wanted)
+    report = SetupReport(_expected(found), name, found.wanted, offered=found.offered)
     if not report.is_ok or not found.wanted:
         return report
     given = [word for pair in options.settings for word in ("--set", "=".join(pair))]
@@ -99,16 +100,19 @@ def _look(name: str, given: Pairs, context: Context) -> Found:
     """The checks are those of the platform as it would be: with what is given and what it proposes itself."""
     named = context.config.platform(name, given)
     own: list[Proposal] = []
+    offered: list[Proposal] = []
 
     def looked() -> tuple[Platform, tuple[Check, ...]]:
         asked = _with(context.platforms[name], named)
-        own.extend(asked.proposals() if isinstance(asked, SetsUp) else ())
+        for one in asked.proposals() if isinstance(asked, SetsUp) else ():
+            (offered if one.is_optional else own).append(one)
         trial = _with(asked, {**named, **{one.key: one.value for one in own}})
         return trial, tuple(trial.checks())
 
     trial, checks = caught(name, looked, lambda check: (None, (check,)))
     wanted = _wanted(name, given, own, context) if trial is not None else ()
-    return Found((*general(context), *checks), trial, wanted)
+    offers = tuple(replace(one, key=f"{name}.{one.key}") for one in offered)
+    return Found((*general(context), *checks), trial, wanted, offers)
 
 
 def _with(platform: Platform, settings: Mapping[str, str]) -> Platform:

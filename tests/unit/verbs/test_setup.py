@@ -42,6 +42,8 @@ class Cloud(FakePlatform, SetsUp):
         settings = self.context.settings
         if not settings.get("region"):
             yield Proposal("region", "r-1", "it was found")
+        if not settings.get("image"):
+            yield Proposal("image", "i-1", "one would do", is_optional=True)
         if settings.get("bucket", "b-1") not in WORLD.made:
             name = settings.get("bucket", "b-1")
             yield Proposal("bucket", name, "none yet", f"the bucket {name}", f"rm {name}")
@@ -142,6 +144,17 @@ def test_a_value_that_is_named_comes_before_one_that_is_found(mlops, world, agai
     assert settings_of(again) == {"region": "r-9", "bucket": "my own"}
 
 
+def test_what_is_only_offered_is_shown_and_written_where_it_is_named(mlops, again):
+    report = mlops("setup", "fake", "--plan")
+    assert [one.key for one in report.offered] == ["fake.image"]
+    assert "fake.image = i-1: one would do" in as_text(report)
+    mlops("setup", "fake", "--yes")
+    assert "image" not in settings_of(again)
+    mlops("setup", "fake", "--set", "image=i-1")
+    assert settings_of(again)["image"] == "i-1"
+    assert mlops("setup", "fake").offered == ()
+
+
 def test_a_setting_that_there_is_not_is_refused(mlops):
     with pytest.raises(UsageProblem, match="sagemaker has no setting 'bukket'"):
         mlops("setup", "sagemaker", "--set", "bukket=x")
@@ -233,7 +246,9 @@ def test_its_document_says_what_it_would_do(mlops):
         "why": "none yet",
         "creates": "the bucket b-1",
         "removal": "rm b-1",
+        "is_optional": False,
     }
+    assert [(one["key"], one["value"]) for one in document["offered"]] == [("fake.image", "i-1")]
     assert (document["ok"], document["written"], document["next"]) == (True, [], "ipymlops setup fake --yes")
 
 

@@ -106,7 +106,25 @@ def test_of_several_roles_none_is_chosen(proposed, api):
 
 def test_roles_that_may_not_be_listed_are_not_proposed(proposed, api):
     api.faults.denied = {"iam:*"}
-    assert set(proposed()) == {"region", "bucket"}
+    assert set(proposed()) == {"region", "bucket", "image"}
+
+
+def test_the_newest_image_of_the_account_s_own_is_offered_and_no_more(proposed, api):
+    api.client("ecr").create_repository(repositoryName="empty")
+    api.client("ecr").create_repository(repositoryName="zoo")
+    api.client("ecr").put_image(
+        repositoryName="zoo", imageManifest="{}", imageManifestMediaType="application/x", imageTag="t"
+    )
+    found = proposed()["image"]
+    assert (found.value, found.creates, found.is_optional) == (api.uri("zoo:t"), "", True)
+    assert "AWS's own is taken" in found.why
+    assert "image" not in proposed(image="mine:1")
+    assert "image" not in proposed(region="eu-west-1")  # no repository there
+
+
+def test_images_that_may_not_be_listed_are_not_offered(proposed, api):
+    api.faults.denied = {"ecr:DescribeRepositories"}
+    assert "image" not in proposed()
 
 
 def test_a_bucket_that_is_named_and_not_there_is_to_be_made(proposed, api):
