@@ -148,7 +148,8 @@ class Plan:
 
     Attributes:
         accelerator_count: What the machine has; `asked_count` what was asked for.
-        usd_per_hour: For all nodes; None where unknown. `price_as_of` is an ISO date.
+        usd_per_hour: For all nodes; None where unknown. `price_as_of` is an ISO date; `is_estimate`: it was reckoned
+            from another price, and bounds nothing for certain.
         image: The container image, None where the platform runs none.
         request: The plain request to the platform, as JSON, for `--plan` and for leaving us.
         notes: Sentences for the card (why this machine, this image).
@@ -162,6 +163,7 @@ class Plan:
     nodes: int = 1
     usd_per_hour: float | None = None
     price_as_of: str | None = None
+    is_estimate: bool = False
     max_runtime_s: int = DEFAULT_MAX_RUNTIME_S
     max_cost_usd: float | None = None
     image: str | None = None

@@ -91,8 +91,10 @@ def price(plan: Plan, spent: str = "") -> Fact:
     if plan.max_cost_usd is not None:
         most = min(most, plan.max_cost_usd)
     dated = f" (price of {plan.price_as_of})" if plan.price_as_of else ""
-    words = f"{usd(plan.usd_per_hour)} per hour{dated} · at most {usd(most)} ({time}){spent}"
-    return Fact("Price", words, tone="strong")
+    cap = f"at most {usd(most)} ({time})"
+    if plan.is_estimate:
+        cap = f"at most about {usd(most)} ({time}): the price is an estimate"
+    return Fact("Price", f"{usd(plan.usd_per_hour)} per hour{dated} · {cap}{spent}", tone="strong")
 
 
 def _spent(job: Job, now: datetime) -> str:

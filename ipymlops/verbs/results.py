@@ -63,7 +63,8 @@ class PlanReport:
 
     def to_json(self) -> dict[str, Any]:
         plan, code = self.intent.plan.to_json(), self.intent.code
-        plan.pop("notes")
+        for told_in_words in ("notes", "is_estimate"):
+            plan.pop(told_in_words)
         left_out = [{"path": one.path, "bytes": one.bytes, "rule": one.rule} for one in code.left_out] if code else []
         sent = {"tree": code.tree, "files": code.files, "bytes": code.bytes} if code else None
         return plan | {"code": sent and sent | {"to_send_bytes": self.intent.to_send_bytes, "left_out": left_out}}

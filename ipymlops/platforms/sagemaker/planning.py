@@ -69,6 +69,7 @@ def planned(aws: Aws, spec: JobSpec) -> Plan:
         nodes=spec.nodes,
         usd_per_hour=None if machine.usd_per_hour is None else machine.usd_per_hour * spec.nodes,
         price_as_of=machine.as_of,
+        is_estimate=machine.is_estimate,
         max_runtime_s=spec.max_runtime_s or DEFAULT_MAX_RUNTIME_S,
         max_cost_usd=spec.max_cost_usd,
         image=image,

@@ -63,7 +63,7 @@ def price_of(aws: Aws, machine: Machine) -> tuple[Machine, str]:
     _refresh(aws, region, machine.machine_type)
     found = known_price(aws, machine)
     if found.usd_per_hour is not None:
-        return found, "the price is an estimate" if found.is_estimate else ""
+        return found, ""  # the card says of an estimate that it is one
     if machine.usd_per_hour is None:
         return found, f"the price of {machine.machine_type} is not known"
     there = f"in {machine.region} it costs ${machine.usd_per_hour:.2f} an hour"

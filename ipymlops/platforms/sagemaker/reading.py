@@ -102,6 +102,7 @@ def plan_of(aws: Aws, reference: Reference) -> Plan:
         nodes=nodes,
         usd_per_hour=None if machine.usd_per_hour is None else machine.usd_per_hour * nodes,
         price_as_of=machine.as_of,
+        is_estimate=machine.is_estimate,
         max_runtime_s=int(told.get("StoppingCondition", {}).get("MaxRuntimeInSeconds") or DEFAULT_MAX_RUNTIME_S),
         image=told.get("AlgorithmSpecification", {}).get("TrainingImage"),
         request={"CreateTrainingJob": _request(told)},

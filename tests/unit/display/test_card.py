@@ -66,6 +66,13 @@ def test_a_cap_in_money_bounds_the_most_it_can_cost(job, intent, now):
     assert "at most $50.00" in view_text(Card(job, now, capped).view())
 
 
+def test_what_rests_on_an_estimate_says_so_in_the_same_line(job, intent, now):
+    plan = replace(intent.plan, is_estimate=True)
+    for cap, most in ((None, "73.44"), (50.0, "50.00")):
+        text = view_text(Card(job, now, replace(intent, plan=replace(plan, max_cost_usd=cap))).view())
+        assert f"· at most about ${most} (24 h): the price is an estimate · $0.21 so far" in text
+
+
 def test_without_a_price_the_time_limit_stands(job, intent, now):
     plan = replace(intent.plan, usd_per_hour=None, max_runtime_s=7200)
     text = view_text(Card(replace(job, usd_per_hour=None), now, replace(intent, plan=plan)).view())

@@ -124,7 +124,7 @@ def test_the_choices_are_told_in_their_order(aws):
 def test_a_job_that_asks_for_no_machine_gets_a_small_one_with_its_price(aws):
     chosen = choose(aws, SPEC)
     assert (chosen.machine.machine_type, chosen.machine.usd_per_hour, chosen.asked_count) == ("ml.m5.xlarge", 0.23, 0)
-    assert chosen.notes == ("the price is an estimate",)
+    assert (chosen.machine.is_estimate, chosen.notes) == (True, ())
 
 
 def test_a_machine_and_a_gpu_must_agree(aws):

@@ -143,6 +143,16 @@ def test_options_reach_the_request(sender):
     assert "InputDataConfig" not in built["CreateTrainingJob"]
 
 
+def test_a_plan_knows_whether_its_price_is_an_estimate(home):
+    platform = SageMakerPlatform(PlatformContext(home, {"region": "us-east-1"}, {"AWS_EC2_METADATA_DISABLED": "true"}))
+    assert [
+        platform.plan(JobSpec("t.py", machine_type=one)).is_estimate for one in ("ml.p5.4xlarge", "ml.g5.xlarge")
+    ] == [
+        True,
+        False,
+    ]
+
+
 def test_settings_of_a_line_may_have_spaces_around_their_words(sender):
     settings = (("subnets", "subnet-1, subnet-2"), ("security_groups", " sg-1 ,"), ("volume_gib", " 200 "))
     request = sender.platform().plan(JobSpec("train.py", settings=(*settings, ("kms_key", " k-1 ")))).request

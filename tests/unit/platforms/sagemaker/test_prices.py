@@ -88,7 +88,7 @@ def test_an_old_price_is_no_price(aws, api, file, monkeypatch):
 def test_where_the_list_has_no_price_the_table_s_own_region_is_told_as_it_stands(aws, asked):
     found, note = price_of(aws, P5)
     assert (found.usd_per_hour, found.as_of, found.is_estimate) == (7.9, "2026-07-20", True)
-    assert note == "the price is an estimate"
+    assert note == ""
     first = asked()
     price_of(aws, P5)
     assert asked() == first
