@@ -123,7 +123,7 @@ def test_files_are_listed_with_size_and_time(job, mlops, tmp_path):
 def test_every_other_verb_has_its_document(job, mlops, tmp_path):
     documents = {
         "doctor": (mlops("doctor", "local"), {"ok", "checks"}),
-        "setup": (mlops("setup", "local", "--plan"), {"ok", "checks", "wanted", "written", "next", "stays"}),
+        "setup": (mlops("setup", "local", "--plan"), {"ok", "checks", "wanted", "written", "next", "stays", "offered"}),
         "config": (mlops("config"), {"settings"}),
         "gpus": (mlops("gpus", "k80"), {"machines"}),
         "diff": (mlops("diff", "1"), {"left", "right", "sections"}),
