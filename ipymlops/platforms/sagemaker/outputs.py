@@ -15,7 +15,7 @@ from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.layout import LAUNCHER_CHANNEL, OURS, bucket_and_key
 from ipymlops.platforms.sagemaker.members import Archive
 from ipymlops.platforms.sagemaker.problems import answers, code_of, is_not_found
-from ipymlops.platforms.sagemaker.reading import OUR_ID, nodes_of
+from ipymlops.platforms.sagemaker.reading import nodes_of, our_id
 from ipymlops.platforms.sagemaker.reference import Reference
 from ipymlops.platforms.sagemaker.transfers import source_of
 
@@ -61,9 +61,7 @@ class Outputs:
     def has_launcher(self) -> bool:
         """Whether our launcher runs in it, which says how the script ended; a copy of such a job is another's."""
         channels = self.told.get("InputDataConfig") or ()
-        ours = (self.told.get("Environment") or {}).get("IPYMLOPS_JOB_ID", "")
-        is_ours = OUR_ID.fullmatch(ours) and self.reference.name.endswith(ours)
-        return bool(is_ours) and any(channel.get("ChannelName") == LAUNCHER_CHANNEL for channel in channels)
+        return bool(our_id(self.told)) and any(one.get("ChannelName") == LAUNCHER_CHANNEL for one in channels)
 
     @property
     def nodes(self) -> int:

@@ -148,11 +148,18 @@ def job_of(aws: Aws, told: Mapping[str, Any], tags: Iterable[Mapping[str, str]] 
 
 def id_of(told: Mapping[str, Any]) -> JobId:
     """The id that it was submitted with by us, from whatever machine; else one made of its name and creation."""
-    ours = told.get("Environment", {}).get("IPYMLOPS_JOB_ID", "")
-    if OUR_ID.fullmatch(ours):
-        return JobId(ours)
+    ours = our_id(told)
+    if ours:
+        return ours
     text = f"{told['TrainingJobArn'].lower()}@{milliseconds(told['CreationTime'])}"
     return JobId("x" + hashlib.sha256(text.encode()).hexdigest()[:15])
+
+
+def our_id(told: Mapping[str, Any]) -> JobId | None:
+    """The id of a job that we made, whose name ends with it; a copy has another name and what was ours inside."""
+    ours = str((told.get("Environment") or {}).get("IPYMLOPS_JOB_ID", ""))
+    is_named = f"-{told['TrainingJobName']}".endswith(f"-{ours}")
+    return JobId(ours) if is_named and OUR_ID.fullmatch(ours) else None
 
 
 def ref_of(told: Mapping[str, Any]) -> PlatformRef:

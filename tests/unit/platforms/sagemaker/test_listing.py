@@ -346,6 +346,21 @@ def test_a_job_of_ours_has_the_id_that_it_was_sent_with(api: SageMakerApi, accou
     assert set(account.jobs) == {"j0123456789abcde"}
 
 
+@pytest.mark.parametrize("is_searched", [True, False], ids=["searched", "listed"])
+def test_a_copy_of_a_job_of_ours_is_a_job_of_its_own(api: SageMakerApi, account: Account, is_searched: bool) -> None:
+    """The console copies the whole request, our id in it too; only the name is another."""
+    ours, copy = "train-7-j0123456789abcde", "train-7-j0123456789abcde-copy"
+    api.faults.denied = set() if is_searched else {"sagemaker:Search"}
+    for name in (ours, copy):
+        started(api, name, Environment={"IPYMLOPS_JOB_ID": "j0123456789abcde"})
+    account.round()
+    by_name = {job.name: job for job in account.jobs.values()}
+    assert by_name[ours].id == "j0123456789abcde"
+    assert by_name[copy].id.startswith("x")
+    assert by_name[copy].machine_type == "ml.g5.xlarge"  # whoever is asked about it tells of no other
+    assert str(by_name[copy].ref).partition("#")[0].endswith(copy)
+
+
 def later(account: Account, seconds: float) -> None:
     """As if the last look at the totals were so long ago."""
     told = json.loads(account.cursor)
