@@ -17,7 +17,18 @@ from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional
 
 from ipymlops.runtime.aws_keys import AwsProblem, Credentials, credentials
 
-__all__ = ["AwsProblem", "Credentials", "Object", "Page", "Request", "answer", "endpoint", "pages", "secret_value"]
+__all__ = [
+    "AwsProblem",
+    "Credentials",
+    "Object",
+    "Page",
+    "Request",
+    "answer",
+    "endpoint",
+    "pages",
+    "secret_region",
+    "secret_value",
+]
 
 TIMEOUT_S = 10.0
 PAUSES_S = (0.0, 0.4, 0.8, 1.6)
@@ -109,10 +120,15 @@ def signed(request: Request, service: str, region: str, keys: Credentials, now: 
     return request._replace(headers=headers)
 
 
+def secret_region(secret: str, region: str) -> str:
+    """Where a secret is: an ARN says so itself, and a name is one of the region `region`."""
+    parts = secret.split(":")
+    return parts[3] if len(parts) > 3 and parts[0] == "arn" and parts[3] else region  # noqa: PLR2004 - of an ARN
+
+
 def secret_value(secret: str, region: str, env: Mapping[str, str]) -> str:
-    """The text of a secret in Secrets Manager; an ARN says itself in which region. Raises `AwsProblem`."""
-    if secret.startswith("arn:"):
-        region = secret.split(":")[3] or region
+    """The text of a secret in Secrets Manager. Raises `AwsProblem`."""
+    region = secret_region(secret, region)
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "secretsmanager.GetSecretValue"}
     body = json.dumps({"SecretId": secret}).encode()
     request = Request("POST", endpoint("secretsmanager", region, env) + "/", headers, body)

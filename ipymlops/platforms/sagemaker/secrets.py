@@ -17,6 +17,7 @@ from ipymlops.errors import PlatformProblem, UsageProblem
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.problems import answers, code_of, is_denied, is_not_found
 from ipymlops.platforms.secret_refs import secret_values
+from ipymlops.runtime.aws import secret_region
 from ipymlops.spec import Pairs
 
 KIND = "secretsmanager:"
@@ -41,15 +42,16 @@ def check(aws: Aws, name: str, reference: str) -> None:
     if not reference.startswith(KIND):
         return
     secret = str(_read(name, reference)["id"])
+    region = secret_region(secret, aws.region)
     with answers(f"the secret {secret} cannot be looked at"):
         try:
-            aws.client("secretsmanager").describe_secret(SecretId=secret)
+            aws.client("secretsmanager", region).describe_secret(SecretId=secret)
         except ClientError as error:
             if is_not_found(error):
                 raise PlatformProblem(
                     f"--secret {name}: there is no secret {secret}; nothing was sent",
-                    why=f"Secrets Manager has none of that name in {aws.region}",
-                    fix=f"aws secretsmanager list-secrets --region {aws.region}",
+                    why=f"Secrets Manager has none of that name in {region}",
+                    fix=f"aws secretsmanager list-secrets --region {region}",
                 ) from None
             if not is_denied(error):  # the role may read it all the same
                 raise
