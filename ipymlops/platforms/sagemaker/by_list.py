@@ -69,7 +69,7 @@ def _rested(asking: Asking, place: Place, jobs: tuple[Job, ...], deleted: tuple[
     """The end of a round; once a day all names are read, as nothing else tells of jobs that were deleted."""
     if 0 <= place.now_s - place.swept_s < SWEEP_EVERY_S:
         return Step(replace(place, stage=CHANGES), jobs, is_done=True, deleted=deleted)
-    unseen = tuple(digest(one.name, one.created_ms) for one in asking.known())
+    unseen = tuple(digest(one.name, one.created_s) for one in asking.known())
     return Step(replace(place, stage=SWEEP, unseen=unseen), jobs, deleted=deleted)
 
 

@@ -52,11 +52,11 @@ def check(asking: Asking, place: Place) -> Step:
     place = replace(place, stage=CHANGES, checked_s=place.now_s)
     if page is None or page.total is None:
         return Step(place, is_done=True)
-    known = [one for one in asking.known() if (one.created_ms or 0) <= settled_s * 1000]
+    known = [one for one in asking.known() if (one.created_s or 0) < settled_s]
     gap = max(0, len(known) - page.total)
     if gap <= place.gap:
         return Step(replace(place, gap=gap), is_done=True)
-    return Step(replace(place, gap=gap, stage=SWEEP, unseen=tuple(digest(one.name, one.created_ms) for one in known)))
+    return Step(replace(place, gap=gap, stage=SWEEP, unseen=tuple(digest(one.name, one.created_s) for one in known)))
 
 
 def _jobs(asking: Asking, page: Page) -> tuple[Job, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,8 +26,8 @@ from ipymlops.platforms.sagemaker.reference import Reference, read_reference
 from ipymlops.platforms.sagemaker.states import detail_of, end_reason_of, exit_code_of, state_of
 from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobId, Plan, PlatformRef
 
-ROUNDED_MS = 1
-"""Two answers may round one moment differently."""
+ROUNDED_S = 1
+"""Two answers may round one moment differently, at a second's edge to two seconds."""
 OUR_ID = re.compile(r"j[0-9a-f]{15}")
 ECHOED = frozenset(
     {
@@ -66,9 +67,8 @@ def described(aws: Aws, reference: Reference) -> Mapping[str, Any] | None:
                 _refuse_other_account(aws, reference)
                 return None
             raise
-    created_ms = reference.created_ms
-    is_another = created_ms is not None and abs(created_ms - milliseconds(told["CreationTime"])) > ROUNDED_MS
-    return None if is_another else told
+    known_s = reference.created_s
+    return told if known_s is None or abs(known_s - created_s(told)) <= ROUNDED_S else None
 
 
 def need_described(aws: Aws, reference: Reference, *, max_age_s: float = 0) -> Mapping[str, Any]:
@@ -151,7 +151,7 @@ def id_of(told: Mapping[str, Any]) -> JobId:
     ours = our_id(told)
     if ours:
         return ours
-    text = f"{told['TrainingJobArn'].lower()}@{milliseconds(told['CreationTime'])}"
+    text = f"{told['TrainingJobArn'].lower()}@{created_s(told)}"
     return JobId("x" + hashlib.sha256(text.encode()).hexdigest()[:15])
 
 
@@ -165,7 +165,13 @@ def our_id(told: Mapping[str, Any]) -> JobId | None:
 def ref_of(told: Mapping[str, Any]) -> PlatformRef:
     """With the name as it was given, and the creation: names are free again once a job is deleted."""
     arn = read_reference(PlatformRef(told["TrainingJobArn"]))
-    return replace(arn, name=told["TrainingJobName"], created_ms=milliseconds(told["CreationTime"])).ref
+    return replace(arn, name=told["TrainingJobName"], created_ms=created_s(told) * 1000).ref
+
+
+def created_s(told: Mapping[str, Any]) -> int:
+    """The second of its creation tells two jobs of one name apart; answers may round differently what is finer."""
+    created: datetime = told["CreationTime"]
+    return math.floor(created.timestamp())
 
 
 def machine_of(aws: Aws, told: Mapping[str, Any]) -> tuple[Machine, int]:

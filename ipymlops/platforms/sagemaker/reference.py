@@ -19,7 +19,7 @@ class Reference:
 
     Attributes:
         name: As given at its creation (the service writes it in lower case into its own ARNs).
-        created_ms: Epoch milliseconds of its creation, None for ours: their names hold a random id.
+        created_ms: Epoch milliseconds of its creation, in whole seconds; None for ours: their names hold a random id.
     """
 
     partition: str
@@ -31,6 +31,10 @@ class Reference:
     def __str__(self) -> str:
         created = "" if self.created_ms is None else f"#{self.created_ms}"
         return f"{self.arn}{created}"
+
+    @property
+    def created_s(self) -> int | None:
+        return None if self.created_ms is None else self.created_ms // 1000
 
     @property
     def arn(self) -> str:

@@ -26,6 +26,7 @@ class Faults:
         late_log_events: Seconds for which a new log event cannot be read.
         duplicate_log_events: FilterLogEvents gives the last event of a page again on the next one.
         log_token_invalid: So many GetLogEvents calls with a token are answered InvalidParameterException.
+        list_times_off_s: ListTrainingJobs tells times that are so many seconds later than those of other answers.
         search_lag_s: Search answers from what was so many seconds ago.
         expire_token: Calls with the key of `SageMakerApi.env` are refused as expired; those with another key are not.
         clock_skew_s: The service's clock is so many seconds ahead.
@@ -52,6 +53,7 @@ class Faults:
     late_log_events: float = 0.0
     duplicate_log_events: bool = False
     log_token_invalid: int = 0
+    list_times_off_s: float = 0.0
     search_lag_s: float = 0.0
     expire_token: bool = False
     clock_skew_s: float = 0.0

@@ -94,7 +94,11 @@ class TrainingJobs:
 
     def list(self, asked: Asked) -> dict[str, Any]:
         self.api.rate.take(asked.region, self.api.faults.list_rate_per_s)
-        return listed(self.api.all_jobs(asked.region), asked.input, self.api.pages)
+        answer = listed(self.api.all_jobs(asked.region), asked.input, self.api.pages)
+        off_s = self.api.faults.list_times_off_s
+        for row in answer["TrainingJobSummaries"] if off_s else ():
+            row |= {name: value + off_s for name, value in row.items() if name.endswith("Time")}
+        return answer
 
     def search(self, asked: Asked) -> dict[str, Any]:
         self.api.rate.take(asked.region, self.api.faults.list_rate_per_s)

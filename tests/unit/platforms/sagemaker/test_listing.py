@@ -346,11 +346,11 @@ def test_a_job_of_ours_has_the_id_that_it_was_sent_with(api: SageMakerApi, accou
     assert set(account.jobs) == {"j0123456789abcde"}
 
 
-@pytest.mark.parametrize("is_searched", [True, False], ids=["searched", "listed"])
-def test_a_copy_of_a_job_of_ours_is_a_job_of_its_own(api: SageMakerApi, account: Account, is_searched: bool) -> None:
+@pytest.mark.parametrize("denied", ["", "sagemaker:Search"], ids=["searched", "listed"])
+def test_a_copy_of_a_job_of_ours_is_a_job_of_its_own(api: SageMakerApi, account: Account, denied: str) -> None:
     """The console copies the whole request, our id in it too; only the name is another."""
     ours, copy = "train-7-j0123456789abcde", "train-7-j0123456789abcde-copy"
-    api.faults.denied = set() if is_searched else {"sagemaker:Search"}
+    api.faults.denied = {denied}
     for name in (ours, copy):
         started(api, name, Environment={"IPYMLOPS_JOB_ID": "j0123456789abcde"})
     account.round()
@@ -417,6 +417,41 @@ def test_recorded_jobs_that_cannot_be_found_are_looked_for_once(api: SageMakerAp
 
 def _ref(api: SageMakerApi, name: str) -> PlatformRef:
     return PlatformRef(f"arn:aws:sagemaker:us-east-1:{api.account}:training-job/{name}")
+
+
+@pytest.mark.parametrize("rounded_s", [-0.001, 0.001, -0.4], ids=["less", "more", "to-a-second"])
+def test_a_list_that_rounds_its_times_otherwise_tells_of_the_same_jobs(
+    api: SageMakerApi, account: Account, rounded_s: float
+) -> None:
+    started(api, "theirs")
+    job = api.job("theirs")
+    job.created_at = float(int(job.created_at) - 3600) + 0.4
+    account.round()
+    (ref,) = account.known()
+    api.faults.denied, api.faults.list_times_off_s = {"sagemaker:Search"}, rounded_s
+    account.cursor = ""
+    account.round()
+    job.finish("Completed")
+    account.round()
+    (known,) = account.jobs.values()
+    assert (known.state, known.ref) == (JobState.SUCCEEDED, ref)
+    account.round()
+    assert "DescribeTrainingJob" not in asked(api)[-1:]  # it is known to have ended
+
+
+@pytest.mark.parametrize("rounded_s", [-0.001, 0.001], ids=["less", "more"])
+def test_no_job_is_taken_for_deleted_as_its_time_is_rounded(
+    api: SageMakerApi, account: Account, rounded_s: float
+) -> None:
+    jobs = api.seed_jobs(3)
+    for job in jobs:
+        job.created_at = float(int(job.created_at)) + (0.9994 if rounded_s > 0 else 0.0)
+    account.round()
+    api.faults.list_times_off_s = rounded_s
+    api.client("sagemaker").delete_training_job(TrainingJobName=jobs[0].name)
+    later(account, 601)
+    account.round()
+    assert [ref.rpartition("#")[0].rpartition("/")[2] for ref in account.deleted] == [jobs[0].name]
 
 
 @pytest.fixture
