@@ -241,7 +241,7 @@ FAULTS = {
     ),
     "an earlier attempt's result that counts": Fault(
         FAR + "results.py",
-        "        if found and is_of_last_attempt(found, outputs.told):\n",
+        "        if found and is_of_last_attempt(found.number, found.ended_at, outputs.told):\n",
         "        if found:\n",
         UNIT + "test_status.py::test_the_result_of_an_earlier_attempt_counts_for_nothing",
     ),

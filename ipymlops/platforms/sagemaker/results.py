@@ -53,30 +53,42 @@ def result_of(outputs: Outputs, rank: int) -> Result | None:
         except PlatformProblem as problem:
             refused = refused or problem
             continue
-        if found and is_of_last_attempt(found, outputs.told):
+        if found and is_of_last_attempt(found.number, found.ended_at, outputs.told):
             return found
     if refused:
         raise refused
     return None
 
 
-def is_of_last_attempt(result: Result, told: Mapping[str, Any]) -> bool:
+def is_of_last_attempt(number: int, ended_at: float, told: Mapping[str, Any]) -> bool:
     """By its number where every start left a trace; else by the time, whose clocks may differ by half of a pause."""
     passed = told.get("SecondaryStatusTransitions") or ()
     again = [at for at, one in enumerate(passed) if one.get("Status") in STARTED_AGAIN]
     starts = len([one for one in passed if one.get("Status") == "Training"])
-    if not again or result.number >= starts:
+    if not again or number >= starts:
         return True
     taken = passed[again[-1]]["StartTime"].timestamp()
     started = next((one["StartTime"] for one in passed[again[-1] :] if one.get("Status") == "Training"), None)
-    return bool(started and result.ended_at > (taken + started.timestamp()) / 2)
+    return bool(started and ended_at > (taken + started.timestamp()) / 2)
 
 
 def manifest_of(outputs: Outputs, rank: int) -> Mapping[str, Mapping[str, Any]]:
-    """What a node had written when it ended, by its path in the mirror; {} where nobody says."""
-    told = outputs.mirrored_json(rank, "manifest.json") or outputs.kept_json(rank, "manifest.json") or {}
-    rows = told.get("files")
-    return {row["path"]: row for row in rows if _is_row(row)} if isinstance(rows, list) else {}
+    """What a node had written when its last attempt ended, by its path in the mirror; {} where nobody says."""
+    begun = outputs.mirrored_json(rank, "attempt.json") or {}
+    for read in (outputs.mirrored_json, outputs.kept_json):
+        manifest = read(rank, "manifest.json") or {}
+        rows = manifest.get("files")
+        if isinstance(rows, list) and _is_last(manifest, begun, outputs.told):
+            return {row["path"]: row for row in rows if _is_row(row)}
+    return {}
+
+
+def _is_last(manifest: Mapping[str, Any], begun: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """Args: `begun` is the newest attempt that has come to the mirror: the manifest's, an earlier or a later one."""
+    ended_at, is_same = _seconds(manifest.get("ended_at")), manifest.get("attempt") == begun.get("attempt")
+    if not is_same and _seconds(begun.get("started_at")) > ended_at:
+        return False
+    return is_of_last_attempt((is_same and _whole(begun.get("number"))) or 0, ended_at, told)
 
 
 def live_metrics(outputs: Outputs) -> dict[str, float]:
@@ -137,6 +149,10 @@ def _result(told: Mapping[str, Any]) -> Result | None:
 def _reason(word: object, code: int) -> EndReason | None:
     known = {one.value: one for one in EndReason}
     return known.get(str(word), EndReason.EXIT_CODE if code else None)
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _whole(value: object) -> int | None:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import tarfile
+import time
 
 import pytest
 from boto3.s3.transfer import TransferConfig
@@ -72,6 +73,50 @@ def test_a_file_that_is_not_what_the_manifest_says_is_not_given(live, tmp_path):
     with pytest.raises(PlatformProblem, match="not what the job wrote"):
         fetched(live, "model", tmp_path)
     assert not (tmp_path / "fetched" / "file").exists()
+
+
+def restarted(live):
+    """Its first machine is taken away, and it begins anew on another."""
+    live.job.transition("Interrupted")
+    live.job.transition("Starting")
+    live.job.transition("Training")
+    began, [*_, taken, _, again] = time.time(), live.job.transitions
+    taken.start, again.start = began - 600, began
+
+
+def test_the_sums_of_an_attempt_that_was_not_the_last_count_no_more(live, tmp_path):
+    """The last one was killed before it could list its files."""
+    live.put("mirror/output/model", b"of the second attempt")
+    first = {"attempt": "a1", "rank": 0, "ended_at": time.time() - 700, "files": [row("output/model", b"of the first")]}
+    live.put("mirror/ipymlops/node-0/manifest.json", json.dumps(first).encode())
+    live.leave(name="attempt.json", attempt="a1", number=1)
+    restarted(live)
+    live.job.finish("Failed")
+    assert found(live)["model"].digest == f"md5:{hashlib.md5(b'of the second attempt').hexdigest()}"
+    assert fetched(live, "model", tmp_path) == b"of the second attempt"
+
+
+def test_an_attempt_that_began_later_than_a_list_ended_makes_it_old(live, tmp_path):
+    """The service tells of no restart: what the launcher left does."""
+    live.put("mirror/output/model", b"of the second attempt")
+    first = {"attempt": "a1", "rank": 0, "ended_at": time.time() - 700, "files": [row("output/model", b"of the first")]}
+    live.put("mirror/ipymlops/node-0/manifest.json", json.dumps(first).encode())
+    live.leave(name="attempt.json", attempt="a2", number=2)
+    live.job.finish("Failed")
+    assert fetched(live, "model", tmp_path) == b"of the second attempt"
+
+
+def test_the_last_attempt_s_list_counts_wherever_it_is(live):
+    """Nothing of it has reached the mirror, which has the first attempt's."""
+    old, new = [row("output/old", b"old")], [row("output/new", b"new")]
+    first = {"attempt": "a1", "rank": 0, "ended_at": time.time() - 700, "files": old}
+    live.put("mirror/ipymlops/node-0/manifest.json", json.dumps(first).encode())
+    live.leave(name="attempt.json", attempt="a1", number=1, started_at=time.time() - 900)
+    restarted(live)
+    second = {"attempt": "a2", "rank": 0, "ended_at": time.time(), "files": new}
+    live.pack({"ipymlops/node-0/manifest.json": json.dumps(second).encode(), "late/output/new": b"new"})
+    live.job.finish("Completed")
+    assert {path: one.has_arrived for path, one in found(live).items()} == {"new": True}
 
 
 @pytest.fixture
