@@ -12,7 +12,16 @@ from ipymlops.platforms.sagemaker.files import LATE, REST, folders, manifest_row
 from ipymlops.platforms.sagemaker.outputs import ARCHIVES, Outputs
 from ipymlops.platforms.sagemaker.reading import id_of, in_touch, need_described
 from ipymlops.platforms.sagemaker.reference import Reference
-from ipymlops.platforms.sagemaker.transfers import Changed, Progress, Source, download, nobody, part_of, source_of
+from ipymlops.platforms.sagemaker.transfers import (
+    Changed,
+    NotAsWritten,
+    Progress,
+    Source,
+    download,
+    nobody,
+    part_of,
+    source_of,
+)
 
 RECENT_S = 10.0
 TRIES = 3
@@ -25,8 +34,14 @@ def fetch(aws: Aws, reference: Reference, path: str, to: Path, progress: Progres
         outputs = Outputs(aws, reference, _described(aws, reference))
         if not _is_plain(path):
             raise _no_such(path)
-        if not (_from_objects(outputs, path, to, progress) or _from_archives(outputs, path, to, progress)):
-            raise _not_there(outputs, path)
+        older: NotAsWritten | None = None
+        try:
+            if _from_objects(outputs, path, to, progress):
+                return
+        except NotAsWritten as problem:  # what came too late for the mirror was packed at the end
+            older = problem
+        if not _from_archives(outputs, path, to, progress):
+            raise older or _not_there(outputs, path)
 
 
 def _described(aws: Aws, reference: Reference) -> Mapping[str, Any]:
@@ -49,13 +64,27 @@ def _from_objects(outputs: Outputs, path: str, to: Path, progress: Progress) -> 
             if source is None:
                 break
             try:
-                download(source, to, sha256=_sha256(outputs, source), progress=progress)
+                _download(outputs, source, to, progress)
             except Changed:
                 if not left:
                     raise
                 continue
             return True
     return False
+
+
+def _download(outputs: Outputs, source: Source, to: Path, progress: Progress) -> None:
+    """Raises `NotAsWritten` for what the manifest contradicts."""
+    row = manifest_rows(outputs).get(source.key.removeprefix(outputs.mirror))
+    if row is None:
+        download(source, to, progress=progress)
+    elif row["bytes"] != source.size:
+        raise _older(source)
+    else:
+        try:
+            download(source, to, sha256=row.get("sha256"), progress=progress)
+        except NotAsWritten as problem:
+            raise _older(source) from problem
 
 
 def _places(outputs: Outputs, path: str) -> Iterator[tuple[str, str]]:
@@ -68,12 +97,6 @@ def _places(outputs: Outputs, path: str) -> Iterator[tuple[str, str]]:
     for prefix, bucket, below in folders(outputs):
         if path.startswith(prefix):
             yield bucket, f"{below}{path.removeprefix(prefix)}"
-
-
-def _sha256(outputs: Outputs, source: Source) -> str | None:
-    """What the manifest says of it."""
-    row = manifest_rows(outputs).get(source.key.removeprefix(outputs.mirror), {})
-    return row.get("sha256") or None
 
 
 def _from_archives(outputs: Outputs, path: str, to: Path, progress: Progress) -> bool:
@@ -111,6 +134,14 @@ def _not_there(outputs: Outputs, path: str) -> PlatformProblem:
         f"{path} has not arrived: the job wrote it, and nobody has it",
         why="the machine was taken away before SageMaker had copied the file",
         fix=f"ipymlops artifacts {id_of(outputs.told)}",
+    )
+
+
+def _older(source: Source) -> NotAsWritten:
+    return NotAsWritten(
+        f"{source.name} is not what the job wrote",
+        why="it is an older copy: the machine was taken away before SageMaker had copied the last one",
+        fix=f"aws s3 cp {source.name} .",
     )
 
 

@@ -65,6 +65,9 @@ def _of_ours(outputs: Outputs) -> dict[str, Artifact]:
     mirrored = {
         one.key.removeprefix(outputs.mirror): one for one in outputs.listed(outputs.mirror_bucket, outputs.mirror)
     }
+    mirrored = {  # without older copies
+        below: one for below, one in mirrored.items() if below not in rows or rows[below]["bytes"] == one.bytes
+    }
     found: dict[str, Artifact] = {}
     tags = _Tags(outputs.s3, outputs.mirror_bucket)
     for below, one in sorted(mirrored.items(), key=lambda item: (not item[0].startswith(f"{OUTPUT}/"), item[0])):

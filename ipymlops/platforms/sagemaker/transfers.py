@@ -33,6 +33,10 @@ class Changed(PlatformProblem):
     """The object is not what it was when its transfer began."""
 
 
+class NotAsWritten(PlatformProblem):
+    """The object is another content than it should be."""
+
+
 @dataclass(frozen=True)
 class Source:
     """An object.
@@ -221,7 +225,7 @@ def _check(source: Source, part: Path, journal: Path, digest: tuple[str, str] | 
         return
     part.unlink()
     journal.unlink(missing_ok=True)
-    raise PlatformProblem(
+    raise NotAsWritten(
         f"{source.name} is not what the job wrote",
         why=f"its {digest[0].partition('/')[0].upper()} is not {digest[1]}, as it should be",
         fix="run the line again",

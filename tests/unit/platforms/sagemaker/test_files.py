@@ -75,6 +75,31 @@ def test_a_file_that_is_not_what_the_manifest_says_is_not_given(live, tmp_path):
     assert not (tmp_path / "fetched" / "file").exists()
 
 
+@pytest.mark.parametrize("old", [b"older", b"not the last"], ids=["of-another-size", "of-that-size"])
+def test_of_a_file_that_was_packed_at_the_end_the_mirror_s_older_copy_is_not_taken(live, tmp_path, old):
+    new = b"the last one"
+    live.put("mirror/output/model", old)
+    manifest = {"attempt": "a", "rank": 0, "files": [row("output/model", new)]}
+    live.put("mirror/ipymlops/node-0/manifest.json", json.dumps(manifest).encode())
+    live.pack({"late/output/model": new})
+    live.job.finish("Completed")
+    one = found(live)["model"]
+    assert (one.bytes, one.digest, one.has_arrived) == (len(new), f"sha256:{hashlib.sha256(new).hexdigest()}", True)
+    assert fetched(live, "model", tmp_path) == new
+
+
+def test_a_file_of_which_only_an_older_copy_is_left_is_told_as_lost_and_where_that_is(live, tmp_path):
+    live.put("mirror/output/model", b"older")
+    manifest = {"attempt": "a", "rank": 0, "files": [row("output/model", b"the last one")]}
+    live.put("mirror/ipymlops/node-0/manifest.json", json.dumps(manifest).encode())
+    live.job.finish("Completed")
+    one = found(live)["model"]
+    assert (one.bytes, one.has_arrived) == (12, False)
+    with pytest.raises(PlatformProblem, match="not what the job wrote") as lost:
+        fetched(live, "model", tmp_path)
+    assert lost.value.fix == f"aws s3 cp s3://{live.api.bucket}/ipymlops/jobs/{live.job_id}/mirror/output/model ."
+
+
 def restarted(live):
     """Its first machine is taken away, and it begins anew on another."""
     live.job.transition("Interrupted")
