@@ -5,13 +5,14 @@ from __future__ import annotations
 import filecmp
 import os
 import tempfile
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ipymlops.context import Context
-from ipymlops.control.transfer import transferred
+from ipymlops.control.transfer import transferred, writing
 from ipymlops.control.wording import called, line, listing
-from ipymlops.errors import PlatformProblem, Unreachable, UsageProblem
+from ipymlops.errors import NotSignedIn, PlatformProblem, Unreachable, UsageProblem
 from ipymlops.job import Artifact, Job
 from ipymlops.platforms.base import Platform
 from ipymlops.platforms.digests import digest_of
@@ -35,9 +36,10 @@ def fetch(context: Context, job: Job, glob: str | None, to: Path, *, force: bool
         `UsageProblem` if one is there and differs, unless `force`; nothing was written then. Also if none matches.
         `PlatformProblem` if a path would lead out of the folder; nothing was written.
     """
-    files = listed(context, job, glob)
+    every = listed(context, job)
+    files = tuple(one for one in every if _matches(one.path, glob))
     if glob is not None and not files:
-        files = _unlisted(context, job, glob)
+        return (_fetch_unlisted(context, job, glob, to, every, force=force),)
     for one in files:
         _refuse_hostile(job, one.path)
     if job.ref is None:
@@ -56,20 +58,42 @@ def fetch(context: Context, job: Job, glob: str | None, to: Path, *, force: bool
     return files
 
 
-def _unlisted(context: Context, job: Job, path: str) -> tuple[Artifact, ...]:
-    """A file that is named by its whole path and was not listed: inside a large archive, for example."""
+def _fetch_unlisted(
+    context: Context, job: Job, path: str, to: Path, every: Sequence[Artifact], *, force: bool
+) -> Artifact:
+    """A file that is named by its whole path and was not listed: inside a large archive, for example.
+
+    What it is shows only once it is here, so it comes to the disk that it is meant for, and is then put in its place.
+    """
     none = UsageProblem(f"no file of {called(job)} matches {path!r}", fix=line("artifacts", job.number))
-    if job.ref is None or any(sign in path for sign in "*?["):
+    if job.ref is None or any(sign in path for sign in "*?[") or _is_hostile(path):
         raise none
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy"
+    most = next((one.bytes for one in every if path.startswith(f"{one.path}/")), 0)  # as large as what it is inside of
+    target = to / path
+    with writing(path, target), tempfile.TemporaryDirectory(prefix=".ipymlops-", dir=_disk_of(target)) as folder:
         try:
-            context.platforms[job.platform].fetch(job.ref, path, copy)
-        except Unreachable:
+            transferred(context, context.platforms[job.platform], job.ref, [Artifact(path, most)], Path(folder))
+        except (Unreachable, NotSignedIn):
             raise
         except PlatformProblem as problem:
             raise none from problem
-        return (Artifact(path, copy.stat().st_size),)
+        copy = Path(folder) / path
+        found = Artifact(path, copy.stat().st_size)
+        if not _is_equal(copy, target):
+            if os.path.lexists(target) and not force:
+                raise _in_the_way(job, [path], to, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy.replace(target)
+    return found
+
+
+def _disk_of(target: Path) -> Path:
+    """The nearest folder that is there."""
+    return next(one for one in target.absolute().parents if one.is_dir())
+
+
+def _is_equal(copy: Path, target: Path) -> bool:
+    return target.is_file() and filecmp.cmp(copy, target, shallow=False)
 
 
 def _differs(platform: Platform, ref: PlatformRef, one: Artifact, to: Path) -> bool:
@@ -83,7 +107,7 @@ def _differs(platform: Platform, ref: PlatformRef, one: Artifact, to: Path) -> b
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         platform.fetch(ref, one.path, copy)
-        return not filecmp.cmp(copy, target, shallow=False)
+        return not _is_equal(copy, target)
 
 
 def _matches(path: str, glob: str | None) -> bool:
@@ -91,13 +115,16 @@ def _matches(path: str, glob: str | None) -> bool:
 
 
 def _refuse_hostile(job: Job, path: str) -> None:
-    parts = path.split("/")
-    if "\0" in path or any(part in {"", ".", ".."} for part in parts):
+    if _is_hostile(path):
         raise PlatformProblem(
             f"{called(job)} has a file whose path leads out of its folder: {path!r}",
             why="an honest output has none such; nothing was written",
             fix="name the files you want with a pattern that leaves it out",
         )
+
+
+def _is_hostile(path: str) -> bool:
+    return "\0" in path or any(part in {"", ".", ".."} for part in path.split("/"))
 
 
 def _in_the_way(job: Job, paths: list[str], to: Path, glob: str | None) -> UsageProblem:

@@ -6,8 +6,9 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 
 from ipymlops.context import Context
@@ -61,7 +62,7 @@ def _transfer(platform: Platform, ref: PlatformRef, one: Artifact, to: Path, cam
     target = to / one.path
     name = hashlib.sha256(f"{ref}/{one.path}".encode(errors="surrogatepass")).hexdigest()[:16]
     folder = target.parent / f".ipymlops-{name}"
-    try:
+    with writing(one.path, target):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             part = folder / "file"
@@ -70,10 +71,17 @@ def _transfer(platform: Platform, ref: PlatformRef, one: Artifact, to: Path, cam
             shutil.rmtree(folder, ignore_errors=True)
         finally:
             _tidied(folder)
+
+
+@contextmanager
+def writing(path: str, target: Path) -> Iterator[None]:
+    """Around what writes a file: a disk that is full or not to be written to is the user's to mend."""
+    try:
+        yield
     except OSError as problem:
         why = f"{target}: {os.strerror(problem.errno) if problem.errno else problem}"
         fix = "choose another folder with --to"
-        raise UsageProblem(f"{one.path} could not be written", why=why, fix=fix) from problem
+        raise UsageProblem(f"{path} could not be written", why=why, fix=fix) from problem
 
 
 def _tidied(folder: Path) -> None:

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from ipymlops.control.artifacts import fetch, listed
-from ipymlops.errors import PlatformProblem, UsageProblem
+from ipymlops.errors import NotSignedIn, PlatformProblem, UsageProblem
 from ipymlops.job import Artifact
 from ipymlops.testing.fake_platform import FakePlatform
 
@@ -162,6 +162,66 @@ def test_a_file_that_no_list_has_comes_by_its_whole_path(context, job, tmp_path,
     assert (tmp_path / "model.tar.gz" / "config.json").read_bytes() == b"{}"
     with pytest.raises(UsageProblem, match="no file of"):
         fetch(context, job, "model.tar.gz/no", tmp_path)
+
+
+@pytest.fixture
+def packed(monkeypatch):
+    """A platform with one file that no list has; which files were asked for, and where to."""
+    asked = []
+    given(monkeypatch, Artifact("model.tar.gz", 1))
+
+    def write(self, ref, path, to, progress):
+        asked.append((path, to))
+        if path != "model.tar.gz/weights":
+            raise PlatformProblem(f"no file {path}")
+        to.write_bytes(b"weights")
+        progress(7)
+
+    monkeypatch.setattr(FakePlatform, "fetch_telling", write)
+    monkeypatch.setattr(FakePlatform, "fetch", lambda self, ref, path, to: write(self, ref, path, to, lambda _: None))
+    return asked
+
+
+def test_a_file_that_no_list_has_comes_once_and_onto_the_disk_that_it_is_meant_for(context, job, tmp_path, packed):
+    to = tmp_path / "results"
+    (one,) = fetch(context, job, "model.tar.gz/weights", to)
+    assert (one.path, one.bytes) == ("model.tar.gz/weights", 7)
+    assert (to / one.path).read_bytes() == b"weights"
+    ((_, copy),) = packed
+    assert tmp_path in copy.parents
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    before = (to / one.path).stat().st_ino
+    assert fetch(context, job, one.path, to) == (one,)
+    assert (to / one.path).stat().st_ino == before  # equal, so left alone
+
+
+def test_a_file_that_no_list_has_overwrites_no_other_unasked(context, job, tmp_path, packed):
+    there = tmp_path / "model.tar.gz" / "weights"
+    there.parent.mkdir()
+    there.write_bytes(b"of mine")
+    with pytest.raises(UsageProblem, match="would be overwritten"):
+        fetch(context, job, "model.tar.gz/weights", tmp_path)
+    assert there.read_bytes() == b"of mine"
+    fetch(context, job, "model.tar.gz/weights", tmp_path, force=True)
+    assert there.read_bytes() == b"weights"
+    assert [path.name for path in there.parent.iterdir()] == ["weights"]
+
+
+@pytest.mark.parametrize("path", ["model.tar.gz/no", "../weights", "/weights", "model.tar.gz//weights"])
+def test_what_no_list_has_and_is_not_there_leaves_nothing(context, job, tmp_path, packed, path):
+    with pytest.raises(UsageProblem, match="no file of"):
+        fetch(context, job, path, tmp_path / "new")
+    assert list(tmp_path.glob(".ipymlops*")) == []
+    assert not (tmp_path / "new").exists()
+
+
+def test_whoever_is_signed_out_is_not_told_that_there_is_no_such_file(context, job, tmp_path, packed, monkeypatch):
+    def refused(*_):
+        raise NotSignedIn("the credentials have expired")
+
+    monkeypatch.setattr(FakePlatform, "fetch_telling", refused)
+    with pytest.raises(NotSignedIn):
+        fetch(context, job, "model.tar.gz/weights", tmp_path)
 
 
 def test_a_try_that_broke_off_is_gone_on_from(context, job, tmp_path, monkeypatch):
