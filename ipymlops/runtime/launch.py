@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -15,7 +16,14 @@ from ipymlops.runtime.config import LaunchConfig
 from ipymlops.runtime.environment import lead_to_snapshot, variables
 from ipymlops.runtime.folders import make_folders
 from ipymlops.runtime.logwriter import LogFile
-from ipymlops.runtime.problem import EXIT_BAD_CONFIG, EXIT_HELD, EXIT_PLATFORM_ERROR, LaunchProblem, error_json
+from ipymlops.runtime.problem import (
+    EXIT_BAD_CONFIG,
+    EXIT_HELD,
+    EXIT_PLATFORM_ERROR,
+    LaunchProblem,
+    error_json,
+    leave_failure,
+)
 from ipymlops.runtime.process import NotStarted, Script, adopt_orphans, send, session_members, start
 from ipymlops.runtime.signals import Signals
 from ipymlops.runtime.state import Attempt, State, boot_clock, new_attempt, steady_time
@@ -43,25 +51,35 @@ class Act(NamedTuple):
 
 
 def main(words: List[str]) -> int:
-    """Run the attempt that a configuration file describes; gives the script's exit code, or one of ours."""
+    """Run the attempt that a configuration file describes; gives the script's exit code, or one of ours.
+
+    Args:
+        words: The launcher, its configuration, and where a service reads why nothing began: left out where none does.
+    """
     try:
         with open(words[1], encoding="utf-8") as file:
             raw = json.load(file)
         place, signals = _place(raw), Signals()
         raw = place.adapted(raw, signals) if place else raw
         state = State(raw["state_dir"])
-    except (IndexError, OSError, ValueError, KeyError, TypeError, LaunchProblem) as error:
-        print("launcher: no configuration: {!r}; usage: launcher.pyz CONFIG.json".format(error), file=sys.stderr)
-        return EXIT_BAD_CONFIG
-    lock = state.hold()
+        lock = state.hold()
+    except Exception as error:  # noqa: BLE001 - whatever it is, no other record says so
+        return _not_begun(words, "no configuration that works: {!r}; usage: launcher.pyz CONFIG.json".format(error))
     if lock is None:
-        print("launcher: another one holds {}".format(state.path("alive.lock")), file=sys.stderr)
-        return EXIT_HELD
+        return _not_begun(words, "another one holds {}".format(state.path("alive.lock")), EXIT_HELD)
     if raw.get("attempt_policy", "once") != "again":
         earlier = _earlier_exit_code(state)
         if earlier is not None:
             return earlier
     return _attempt(raw, state, signals, place)
+
+
+def _not_begun(words: List[str], why: str, code: int = EXIT_BAD_CONFIG) -> int:
+    print("launcher: {}".format(why), file=sys.stderr)
+    for path in words[2:3]:
+        with contextlib.suppress(OSError):  # the log has it
+            leave_failure(path, "launcher: {}\n".format(why))
+    return code
 
 
 def _place(raw: Mapping[str, Any]) -> Optional[Place]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Dict
 
 EXIT_PLATFORM_ERROR = 70
@@ -10,6 +11,9 @@ EXIT_HELD = 75
 """Another launcher holds this job's lock; nothing was touched."""
 EXIT_BAD_CONFIG = 78
 """There is no configuration that says where a result could be written."""
+
+FAILURE_CHARACTERS = 1024
+"""What a service shows of a failure."""
 
 
 class LaunchProblem(Exception):
@@ -29,3 +33,10 @@ def error_json(
 ) -> Dict[str, object]:
     """An `error` of `result.json`; all its keys are always there."""
     return {"what": what, "why": why, "fix": fix, "traceback": traceback, "file": file, "line": line}
+
+
+def leave_failure(path: str, text: str) -> None:
+    """Write down why the job failed, where a service reads it; what comes first must not be cut off."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8", errors="replace") as file:
+        file.write(text[:FAILURE_CHARACTERS])

@@ -13,10 +13,10 @@ from typing import Any, Callable, Dict, List
 from ipymlops.runtime import mirror as mirrors
 from ipymlops.runtime.aws import AwsProblem
 from ipymlops.runtime.manifest import Listed, files_below, of_node, rows
+from ipymlops.runtime.problem import leave_failure
 from ipymlops.runtime.signals import Signals
 from ipymlops.runtime.state import State, boot_clock, write_json
 
-FAILURE_CHARACTERS = 1024
 OUTPUT, OURS = "output", "ipymlops"
 FOLDERS = (OUTPUT, "tensorboard", "checkpoints")
 KEPT = ("result.json", "manifest.json", "metrics.jsonl")
@@ -70,9 +70,7 @@ class Delivery:
         code = "exit code {}".format(self._result["exit_code"])
         cause = str(error.get("what") or "")[:CAUSE_CHARACTERS]
         parts = [cause, where, code, str(error.get("why") or ""), str(error.get("fix") or "")]
-        os.makedirs(self._output, exist_ok=True)
-        with open(os.path.join(self._output, "failure"), "w", encoding="utf-8", errors="replace") as file:
-            file.write("\n".join(part for part in parts if part)[:FAILURE_CHARACTERS])
+        leave_failure(os.path.join(self._output, "failure"), "\n".join(part for part in parts if part))
 
     def _write_manifest(self, files: List[Listed], *, are_hashed: bool) -> None:
         listed = rows(self._folder, files, self._is_over if are_hashed else None)

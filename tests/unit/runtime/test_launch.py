@@ -278,6 +278,30 @@ def test_no_configuration_is_one_line(zip_path, words):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [None, "{", "[]", '{"place": "sagemaker"}', '{"place": "nowhere"}', '{"state_dir": "/proc/nowhere"}'],
+    ids=["none", "cut-off", "list", "empty", "elsewhere", "unwritable"],
+)
+def test_a_service_that_wants_to_know_is_told_why_nothing_began(zip_path, tmp_path, text):
+    config, failure = tmp_path / "config.json", tmp_path / "output" / "failure"
+    if text is not None:
+        config.write_text(text)
+    done = subprocess.run([sys.executable, zip_path, config, failure], capture_output=True)
+    assert done.returncode == EXIT_BAD_CONFIG
+    assert failure.read_bytes() == done.stderr
+    assert done.stderr.startswith(b"launcher: no configuration")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_one_that_cannot_be_told_is_no_other_end(zip_path, tmp_path):
+    (tmp_path / "output").write_text("a file where a folder must be")
+    words = [tmp_path / "config.json", tmp_path / "output" / "failure"]
+    done = subprocess.run([sys.executable, zip_path, *words], capture_output=True)
+    assert done.returncode == EXIT_BAD_CONFIG
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
     "change", [{"argv": None}, {"archive": {}}, {"script": None}, {"max_runtime_s": "x"}, {"env": {"A=B": "c"}}]
 )
 def test_a_configuration_that_cannot_be_meant_leaves_a_result(job, change):
