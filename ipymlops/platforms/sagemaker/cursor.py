@@ -15,21 +15,23 @@ class Mark:
     """One stream.
 
     Attributes:
-        token: The service's, of what comes next; "" at the stream's head.
-        count: So many events came so far, and `lines` of them were the end of a line.
-        skip: So many events from here on have been given before.
+        token: The service's, of what comes next; "" where there is none yet, or none any more.
+        at_ms: The time of the latest event so far, and `given` are how many came of that time.
+        lines: So many events were the end of a line.
+        skip: So many events of that time have been given before, and come next.
         is_over: A later start's stream follows, and nothing came of this one for a while.
     """
 
     token: str = ""
-    count: int = 0
+    at_ms: int = 0
+    given: int = 0
     lines: int = 0
     skip: int = 0
     is_over: bool = False
 
-    def from_head(self) -> Mark:
-        """The same place without the token."""
-        return replace(self, token="", skip=self.count)
+    def by_time(self) -> Mark:
+        """The same place without the token: nothing is counted from the head, which may have been removed."""
+        return replace(self, token="", skip=self.given)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Cursor:
 
     def __str__(self) -> str:
         rows = {
-            stream: [one.token, one.count, one.lines, one.skip, int(one.is_over)] for stream, one in self.marks.items()
+            stream: [one.token, one.at_ms, one.given, one.lines, one.skip, int(one.is_over)]
+            for stream, one in self.marks.items()
         }
         told = {"streams": rows, "sweep": list(asdict(self.sweep).values()), "quiet": self.quiet}
         return json.dumps(told, separators=(",", ":"))
@@ -82,8 +85,9 @@ def read_cursor(text: str) -> Cursor:
         raise PlatformProblem(what, why=f"{text[:80]!r}", fix="read the log from its beginning") from problem
 
 
-def _mark(token: Any, count: Any, lines: Any, skip: Any, is_over: Any) -> Mark:
-    return Mark(_text(token), int(count), int(lines), int(skip), bool(is_over))
+def _mark(token: Any, *rest: Any) -> Mark:
+    at_ms, given, lines, skip, is_over = rest
+    return Mark(_text(token), int(at_ms), int(given), int(lines), int(skip), bool(is_over))
 
 
 def _sweep(token: Any, start: Any, newest: Any, floor: Any, seen: Any) -> Sweep:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -100,23 +101,33 @@ def counted(mark: Mark, events: Sequence[Event]) -> Mark:
     """The mark with these events given as well."""
     sizes = (len(str(event["message"]).encode("utf-8", "surrogatepass")) for event in events)
     lines = sum(1 for size in sizes if size < SPLIT_BYTES)
-    return replace(mark, count=mark.count + len(events), lines=mark.lines + lines)
+    times = [int(event["timestamp"]) for event in events]
+    at_ms = max([mark.at_ms, *times])
+    given = times.count(at_ms) + (mark.given if at_ms == mark.at_ms else 0)
+    return replace(mark, at_ms=at_ms, given=given, lines=mark.lines + lines)
 
 
 def _page(client: Any, stream: Stream, mark: Mark, most: int) -> Read:
-    asked = {"logGroupName": GROUP, "logStreamName": stream.name, "startFromHead": True}
+    asked: dict[str, Any] = {"logGroupName": GROUP, "logStreamName": stream.name, "startFromHead": True}
     asked |= {"nextToken": mark.token} if mark.token else {}
+    asked |= {"startTime": mark.at_ms} if mark.skip else {}
     with answers("the log cannot be read"):
         try:
-            told = client.get_log_events(**asked, limit=MOST_EVENTS if mark.skip else min(most, MOST_EVENTS))
+            told = client.get_log_events(**asked, limit=min(most, MOST_EVENTS))
         except ClientError as error:
             if code_of(error) == "ResourceNotFound":  # not yet, or no longer
                 return Read((), mark, is_at_end=True)
             if mark.token and code_of(error) == "InvalidParameter":  # tokens hold for a day
-                return Read((), mark.from_head(), is_at_end=False)
+                return Read((), mark.by_time(), is_at_end=False)
             raise
     events, token = tuple(told["events"]), told["nextForwardToken"]
-    fresh = events[mark.skip :]
-    left = max(0, mark.skip - len(events))
-    after = replace(counted(mark, fresh), token=token, skip=left)
-    return Read(fresh, after, is_at_end=token == mark.token)
+    fresh, left = _unknown(events, mark)
+    is_at_end = token == mark.token
+    after = replace(counted(mark, fresh), token=token, skip=0 if is_at_end else left)
+    return Read(fresh, after, is_at_end)
+
+
+def _unknown(events: tuple[Event, ...], mark: Mark) -> tuple[tuple[Event, ...], int]:
+    """The events without those at their head that have been given, and how many more of these may follow."""
+    known = len([*takewhile(lambda event: event["timestamp"] <= mark.at_ms, events[: mark.skip])])
+    return events[known:], mark.skip - known if known == len(events) else 0

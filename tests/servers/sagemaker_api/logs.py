@@ -41,6 +41,11 @@ class Logs:
             if rows:
                 streams[stream].put_log_events(rows)
 
+    def forget(self, region: str, stream: str, count: int, group: str = GROUP) -> None:
+        """The group's retention removes the oldest events of a stream."""
+        with self.api.guard:
+            del logs_backends[self.api.account][region].groups[group].streams[stream].events[:count]
+
     def get(self, asked: Asked) -> dict[str, Any]:
         told, faults = asked.input, self.api.faults
         events = self._events(asked, [told["logStreamName"]])

@@ -162,6 +162,10 @@ class SageMakerApi:
         """Add events, (epoch seconds, text), to a stream of the training jobs' group."""
         self.front.logs.write(region, stream, events)
 
+    def forget_log(self, region: str, stream: str, count: int) -> None:
+        """Remove the oldest events of a stream, as the group's retention does."""
+        self.front.logs.forget(region, stream, count)
+
     def _env(self, key: str) -> dict[str, str]:
         return {
             "AWS_ENDPOINT_URL": self.url,

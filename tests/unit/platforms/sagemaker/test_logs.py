@@ -110,6 +110,36 @@ def test_a_token_that_is_no_longer_taken_loses_and_repeats_nothing(api, talking)
     assert talking.read(cursor=page.cursor) == [str(number) for number in range(50, 80)]
 
 
+def test_a_token_that_is_no_longer_taken_loses_nothing_where_the_head_was_removed(api, talking):
+    talking.say(*map(str, range(50)))
+    page = talking.platform.logs(talking.ref)
+    talking.say(*map(str, range(50, 80)))
+    talking.end(lines=80)
+    api.forget_log(talking.job.region, f"{talking.job.name}/algo-1-{talking.epoch}", 45)
+    api.faults.log_token_invalid = 1
+    assert talking.read(cursor=page.cursor) == [str(number) for number in range(50, 80)]
+
+
+def test_where_a_token_is_no_longer_taken_lines_of_one_moment_are_told_apart(api, talking):
+    stream, at = f"{talking.job.name}/algo-1-{talking.epoch}", time.time()
+
+    def say(moment, *numbers):
+        api.write_log(talking.job.region, stream, [(moment, str(number)) for number in numbers])
+
+    say(at - 1, 0, 1)
+    say(at, *range(2, 6))
+    page = talking.platform.logs(talking.ref)
+    say(at, *range(6, 9))
+    api.faults.log_token_invalid = 1
+    second = talking.platform.logs(talking.ref, page.cursor)
+    say(at, 9)
+    say(at + 1, 10)
+    talking.end(lines=11)
+    api.faults.log_token_invalid = 1
+    assert [line.text for line in second.lines] == [b"6", b"7", b"8"]
+    assert talking.read(cursor=second.cursor) == ["9", "10"]
+
+
 def test_a_restart_writes_another_stream_which_follows(talking):
     talking.say("before")
     page = talking.platform.logs(talking.ref)
