@@ -96,8 +96,8 @@ def test_an_image_with_old_pythons_alone_names_them(container):
     process = start(container, folder)
     _, err = process.communicate()
     assert process.returncode == 78
-    assert failure(container) == "the image's Python is too old (python3 is 3.6, python is 2.7); jobs need 3.8 or newer\n"
-    assert err == failure(container)
+    assert err == "the image's Python is too old (python3 is 3.6, python is 2.7); jobs need 3.8 or newer\n"
+    assert failure(container) == err
 
 
 def test_it_is_sent_with_the_launcher_and_has_no_carriage_returns():
