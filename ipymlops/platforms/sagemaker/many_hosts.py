@@ -1,7 +1,7 @@
 """The log of many hosts, by one question about all streams: calls are scarce, and one stream each would take too many.
 
 Such pages go by time, so each way through them begins a while before the end of the one before, for what came late;
-what had been given by then is known by its id.
+what had been given by then is known by its id. Once the job has ended, they begin as far back as ids are known.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from ipymlops.platforms.sagemaker.cursor import Sweep
 from ipymlops.platforms.sagemaker.problems import answers, code_of
 from ipymlops.platforms.sagemaker.reference import Reference
+from ipymlops.platforms.sagemaker.states import state_of
 from ipymlops.platforms.sagemaker.streams import EARLIER, GROUP, MOST_EVENTS, Event
 
 OVERLAP_MS = 60_000
@@ -37,6 +38,8 @@ class Swept:
 def swept(client: Any, reference: Reference, told: Mapping[str, Any], sweep: Sweep, most: int) -> Swept:
     """The next events of all streams, about `most`."""
     earliest_ms = int((told["CreationTime"] - EARLIER).timestamp() * 1000)
+    if not state_of(told).is_final:
+        earliest_ms = max(earliest_ms, sweep.newest_ms - OVERLAP_MS)
     sweep = sweep if sweep.token else _begun(sweep, earliest_ms)
     events: list[Event] = []
     for _ in range(CALLS):
@@ -53,9 +56,8 @@ def swept(client: Any, reference: Reference, told: Mapping[str, Any], sweep: Swe
 
 
 def _begun(sweep: Sweep, earliest_ms: int) -> Sweep:
-    """A new way, from as far back as may still bring something."""
-    start_ms = max(sweep.newest_ms - OVERLAP_MS, sweep.floor_ms, earliest_ms)
-    return replace(sweep, start_ms=start_ms, seen=tuple(one for one in sweep.seen if one[0] >= start_ms))
+    """A new way, from as far back as is asked for and known."""
+    return replace(sweep, start_ms=max(sweep.floor_ms, earliest_ms))
 
 
 def _page(client: Any, reference: Reference, sweep: Sweep, most: int) -> Mapping[str, Any] | None:
@@ -89,8 +91,8 @@ def _fresh(events: list[Event], sweep: Sweep) -> tuple[list[Event], Sweep]:
 
 
 def _bounded(sweep: Sweep, seen: list[tuple[int, str]]) -> Sweep:
-    """Without what is too old to come again, and with a later floor where that is still too much."""
-    kept = sorted(one for one in seen if one[0] >= sweep.newest_ms - OVERLAP_MS)
+    """With a later floor where that is too much."""
+    kept = sorted(seen)
     if len(kept) <= MOST_SEEN:
         return replace(sweep, seen=tuple(kept))
     floor_ms = max(sweep.floor_ms, kept[-MOST_SEEN - 1][0] + 1)

@@ -69,6 +69,24 @@ def test_what_comes_late_and_in_the_past_is_not_missed(choir):
     assert choir.got == [(0, "later"), (0, "earlier, but late")]
 
 
+@pytest.mark.parametrize("is_counted", ["counted", "timed"])
+def test_what_comes_later_than_is_looked_back_for_is_read_at_the_end_once(choir, is_counted):
+    now = time.time()
+    stream = f"{choir.job.name}/algo-1-{choir.epoch}"
+    choir.api.write_log("us-east-1", stream, [(now - 280, "first"), (now, "last")])
+    choir.look()
+    choir.api.write_log("us-east-1", stream, [(now - 200, "very late")])
+    choir.look()
+    assert choir.got == [(0, "first"), (0, "last")]
+    if is_counted == "counted":
+        for rank in range(HOSTS):
+            choir.leave(rank=rank, log_lines=0 if rank else 3)
+        choir.job.finish("Completed")
+    else:
+        choir.end()
+    assert choir.to_the_end() == [(0, "first"), (0, "last"), (0, "very late")]
+
+
 def test_empty_pages_are_not_the_end(api, choir):
     api.faults.empty_log_pages = 3
     choir.say(*map(str, range(200)), host=3)
