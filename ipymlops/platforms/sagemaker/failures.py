@@ -3,52 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.choosing import alternatives
 from ipymlops.platforms.sagemaker.choosing import told as machine_told
 from ipymlops.platforms.sagemaker.reading import id_of, machine_of
 from ipymlops.platforms.sagemaker.states import exit_code_of, failure_word
+from ipymlops.runtime.places.sagemaker_causes import Cause, cause_of
 
 DOCTOR = "ipymlops doctor sagemaker"
 
 
-class Explained(NamedTuple):
-    """`fix` "": the end of the log says more."""
-
-    what: str
-    fix: str = ""
-
-
-BUS_ERROR = Explained(
-    "shared memory (/dev/shm) ran out, mostly through a data loader's workers",
-    'torch.multiprocessing.set_sharing_strategy("file_system"), or fewer workers',
-)
 TEXTS = {
-    "no space left": Explained(
-        "a disk is full, mostly the small root disk, where caches and packages go",
-        "write below /tmp or IPYMLOPS_OUTPUT_DIR, or ask for a larger disk: --set volume_gib=200",
-    ),
-    "bus error": BUS_ERROR,
-    "cannotpullcontainer": Explained("the image could not be fetched", DOCTOR),
-    "cannot pull": Explained("the image could not be fetched", DOCTOR),
-    "does not have permission": Explained("the execution role lacks a right", DOCTOR),
-    "access denied": Explained("the execution role lacks a right", DOCTOR),
-    "exec format error": Explained("the image is built for another processor than the machine's", "--image IMAGE"),
+    "cannotpullcontainer": Cause("the image could not be fetched", DOCTOR),
+    "cannot pull": Cause("the image could not be fetched", DOCTOR),
+    "does not have permission": Cause("the execution role lacks a right", DOCTOR),
+    "access denied": Cause("the execution role lacks a right", DOCTOR),
+    "exec format error": Cause("the image is built for another processor than the machine's", "--image IMAGE"),
 }
-"""By what SageMaker writes; it explains a failure, and decides nothing."""
+"""By what SageMaker writes where no launcher has begun; it explains a failure, and decides nothing."""
 EXIT_CODES = {
-    126: Explained("a command in the image may not be executed"),
-    127: Explained("a command was not found in the image", DOCTOR),
-    135: BUS_ERROR,
-    137: Explained("the container was killed, mostly because memory ran out", "--machine TYPE with more memory"),
-    139: Explained("native code touched memory that is not its own (SIGSEGV)"),
+    126: Cause("a command in the image may not be executed"),
+    139: Cause("native code touched memory that is not its own (SIGSEGV)"),
 }
 KINDS = {
-    "algorithmerror": Explained("the container failed"),
-    "clienterror": Explained("SageMaker could not do what the job asks for", DOCTOR),
-    "internalservererror": Explained("SageMaker had an error of its own", "run the line again"),
+    "algorithmerror": Cause("the container failed"),
+    "clienterror": Cause("SageMaker could not do what the job asks for", DOCTOR),
+    "internalservererror": Cause("SageMaker had an error of its own", "run the line again"),
 }
 
 
@@ -79,10 +61,12 @@ def ended_while_delivering(told: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _explained(told: Mapping[str, Any], reason: str) -> Explained:
+def _explained(told: Mapping[str, Any], reason: str) -> Cause:
+    """What the launcher would say of it first, then what only SageMaker can know."""
+    code = exit_code_of(told)
     by_text = (one for text, one in TEXTS.items() if text in reason.lower())
-    by_kind = EXIT_CODES.get(exit_code_of(told) or 0) or KINDS.get(failure_word(told))
-    return next(by_text, by_kind or Explained("the training job failed"))
+    by_kind = EXIT_CODES.get(code or 0) or KINDS.get(failure_word(told))
+    return cause_of(code, reason.encode(errors="replace")) or next(by_text, by_kind or Cause("the training job failed"))
 
 
 def _no_capacity(aws: Aws, told: Mapping[str, Any], reason: str) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""What usually stands behind a failure in a container of SageMaker, and what mends it there."""
+"""What usually stands behind a failure in a container of SageMaker, and what mends it there.
+
+The launcher asks by exit code and log; whoever has only SageMaker's own reason asks by that.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ TAIL_BYTES = 16 << 10
 class Cause(NamedTuple):
     """`fix` "": the log says more than we know."""
 
-    why: str
+    text: str
     fix: str = ""
 
 
@@ -22,17 +25,19 @@ SHARED_MEMORY = Cause(
     "on SageMaker nobody can enlarge it",
     'torch.multiprocessing.set_sharing_strategy("file_system") in the script, or fewer workers',
 )
-SHARED_MEMORY_TEXTS = (b"Bus error", b"out of shared memory")
+SHARED_MEMORY_TEXTS = (b"bus error", b"out of shared memory")
 DISK = Cause(
     "a disk is full: mostly the small root disk, where packages go, else the volume of /opt/ml and /tmp",
     "write below /tmp or IPYMLOPS_OUTPUT_DIR, or ask for a larger volume: --set volume_gib=200",
 )
-DISK_TEXTS = (b"No space left on device", b"[Errno 28]", b"(os error 28)")
+DISK_TEXTS = (b"no space left", b"[errno 28]", b"(os error 28)")
 MEMORY = Cause(
-    "if it was memory, the job's MemoryUtilization in CloudWatch was near 100 %",
+    "killed, mostly because memory ran out: then the job's MemoryUtilization in CloudWatch was near 100 %",
     "take a machine with more memory: --machine TYPE",
 )
-NOT_FOUND = Cause("the image has no such command", "take an image that has it: --image IMAGE")
+NOT_FOUND = Cause("a command was not found: the image has no such command", "take an image that has it: --image IMAGE")
+EXIT_CODES = {127: NOT_FOUND, 135: SHARED_MEMORY, 137: MEMORY}
+"""With the numbers that signals have in the container, which this machine may count otherwise."""
 TOLD = "SageMaker told the job to stop (SIGTERM)"
 TOLD_WHY = "its user or its time limit did that, or the machine was taken away"
 
@@ -44,18 +49,19 @@ def explained(outcome: Outcome, tail: bytes) -> Outcome:
     if outcome.signal == signal.SIGTERM:
         error = {**outcome.error, "what": TOLD, "why": TOLD_WHY}
         return outcome._replace(error=error)
-    cause = _cause(outcome, tail[-TAIL_BYTES:])
+    cause = cause_of(outcome.exit_code, tail[-TAIL_BYTES:])
     if cause is None:
         return outcome
-    why = "{}; {}".format(outcome.error["why"], cause.why)
+    why = "{}; {}".format(outcome.error["why"], cause.text)
     return outcome._replace(error={**outcome.error, "why": why, "fix": cause.fix or outcome.error["fix"]})
 
 
-def _cause(outcome: Outcome, text: bytes) -> Optional[Cause]:
+def cause_of(exit_code: Optional[int], text: bytes) -> Optional[Cause]:
+    """By what was said, in whatever letters, then by the exit code; None where neither tells."""
+    text = text.lower()
     full = [line for line in text.splitlines() if any(one in line for one in DISK_TEXTS)]
     is_shared = any(b"/dev/shm" in line or b"shared memory" in line for line in full)
-    if outcome.exit_code == 128 + signal.SIGBUS or is_shared or any(one in text for one in SHARED_MEMORY_TEXTS):
+    cause = EXIT_CODES.get(exit_code or 0)
+    if cause is SHARED_MEMORY or is_shared or any(one in text for one in SHARED_MEMORY_TEXTS):
         return SHARED_MEMORY
-    if full:
-        return DISK
-    return {128 + signal.SIGKILL: MEMORY, 127: NOT_FOUND}.get(outcome.exit_code)
+    return DISK if full else cause

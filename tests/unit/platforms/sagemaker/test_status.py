@@ -13,6 +13,7 @@ from ipymlops.job import EndReason, JobState, new_job_id
 from ipymlops.platforms.base import PlatformContext
 from ipymlops.platforms.sagemaker.layout import LAUNCHER_CHANNEL, JobKeys, launcher_prefix, s3_uri
 from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
+from ipymlops.runtime.places.sagemaker_causes import DISK, MEMORY, NOT_FOUND, SHARED_MEMORY
 from ipymlops.spec import JobId, PlatformRef
 from tests.servers.sagemaker_api import Scripted
 
@@ -126,6 +127,25 @@ def test_a_failure_says_why_and_what_mends_it(live, reason, end, words):
     status = live.status
     assert (status.state, status.end_reason) == (JobState.FAILED, end)
     assert words in json.dumps(dict(status.error))
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        (
+            "AlgorithmError: OSError: [Errno 28] No space left on device: '/dev/shm/torch_1', exit code: 1",
+            SHARED_MEMORY,
+        ),
+        ("AlgorithmError: OSError: [Errno 28] No space left on device, exit code: 1", DISK),
+        ("AlgorithmError: , exit code: 137", MEMORY),
+        ("AlgorithmError: sh: x: not found, exit code: 127", NOT_FOUND),
+    ],
+    ids=["shared memory", "disk", "memory", "not found"],
+)
+def test_without_a_launcher_s_word_a_failure_is_explained_as_it_would(live, reason, cause):
+    live.job.finish("Failed", reason=reason)
+    error = live.status.error
+    assert (error["what"], error["fix"]) == (cause.text, cause.fix)
 
 
 def test_no_capacity_names_other_machines_in_order(api, looks):
