@@ -13,8 +13,9 @@ from typing import Any
 from ipymlops.errors import UsageProblem
 from ipymlops.platforms.data_paths import refuse_bad_names
 from ipymlops.platforms.sagemaker.forms import listed
-from ipymlops.platforms.sagemaker.layout import INPUT_DIR, OUR_CHANNELS, bucket_and_key
+from ipymlops.platforms.sagemaker.layout import INPUT_DIR, bucket_and_key
 from ipymlops.platforms.sagemaker.names import channel_names
+from ipymlops.runtime.places.sagemaker_layout import OUR_CHANNELS
 from ipymlops.spec import Pairs
 
 CHANNELS_MOST = 20

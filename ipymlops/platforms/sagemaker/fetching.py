@@ -8,7 +8,7 @@ from typing import Any
 
 from ipymlops.errors import PlatformProblem
 from ipymlops.platforms.sagemaker.aws import Aws
-from ipymlops.platforms.sagemaker.files import LATE, REST, folders, manifest_rows, mirror_paths
+from ipymlops.platforms.sagemaker.files import REST, folders, manifest_rows, mirror_paths
 from ipymlops.platforms.sagemaker.outputs import ARCHIVES, Outputs
 from ipymlops.platforms.sagemaker.reading import id_of, in_touch, need_described
 from ipymlops.platforms.sagemaker.reference import Reference
@@ -22,6 +22,7 @@ from ipymlops.platforms.sagemaker.transfers import (
     part_of,
     source_of,
 )
+from ipymlops.runtime.places.sagemaker_layout import LATE
 
 RECENT_S = 10.0
 TRIES = 3
@@ -123,7 +124,7 @@ def _members_of(outputs: Outputs, path: str) -> Iterator[tuple[str, str]]:
     if name in ARCHIVES and member:
         yield name, member
     rows = manifest_rows(outputs)
-    yield from ((REST, f"{LATE}{below}") for below in mirror_paths(path) if below in rows)
+    yield from ((REST, f"{LATE}/{below}") for below in mirror_paths(path) if below in rows)
 
 
 def _not_there(outputs: Outputs, path: str) -> PlatformProblem:

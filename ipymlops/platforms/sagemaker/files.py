@@ -8,7 +8,7 @@ from typing import Any
 
 from ipymlops.job import Artifact
 from ipymlops.platforms.sagemaker.aws import Aws
-from ipymlops.platforms.sagemaker.layout import CHECKPOINTS, OURS, OUTPUT, TENSORBOARD, bucket_and_key
+from ipymlops.platforms.sagemaker.layout import bucket_and_key
 from ipymlops.platforms.sagemaker.members import Archive, NoArchive
 from ipymlops.platforms.sagemaker.outputs import ARCHIVES, Object, Outputs
 from ipymlops.platforms.sagemaker.reading import in_touch, need_described
@@ -16,9 +16,9 @@ from ipymlops.platforms.sagemaker.reference import Reference
 from ipymlops.platforms.sagemaker.results import manifest_of
 from ipymlops.platforms.sagemaker.states import state_of
 from ipymlops.platforms.sagemaker.transfers import digest_in, first_part_bytes, source_of
+from ipymlops.runtime.places.sagemaker_layout import CHECKPOINTS, LATE, OURS, OUTPUT, TENSORBOARD
 
 MODEL, REST = ARCHIVES
-LATE = "late/"
 LISTED_BYTES = 64 << 20
 """A larger archive is not read through only to list its members; each can be fetched by its path."""
 Rows = Mapping[str, Mapping[str, Any]]
@@ -97,7 +97,7 @@ def _ended(outputs: Outputs, missing: Rows) -> dict[str, Artifact]:
         path = _shown_path(below)
         if path:
             moment = datetime.fromtimestamp(float(row.get("modified_at") or 0), timezone.utc)
-            has_arrived = f"{LATE}{below}" in kept
+            has_arrived = f"{LATE}/{below}" in kept
             found.setdefault(path, Artifact(path, row["bytes"], moment, _digest(row), has_arrived=has_arrived))
     for name, archive in archives.items():
         members = _members(name, archive)
@@ -120,7 +120,7 @@ def _members(name: str, archive: Archive) -> dict[str, Artifact]:
         known = archive.members() if archive.bytes <= LISTED_BYTES else archive.known() or []
     except NoArchive:  # it is fetched as it is
         known = []
-    theirs = (one for one in known if not one.path.startswith((f"{OURS}/", LATE)))
+    theirs = (one for one in known if not one.path.startswith((f"{OURS}/", f"{LATE}/")))
     paths = ((f"{name}/{one.path}", one) for one in theirs)
     return {
         path: Artifact(path, one.bytes, datetime.fromtimestamp(one.modified_at, timezone.utc)) for path, one in paths

@@ -13,19 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ipymlops.runtime.places.sagemaker_layout import ML, node_folder
 from ipymlops.spec import JobId
 
 PREFIX = "ipymlops"
 
-ML = "/opt/ml"
 MIRROR_DIR = f"{ML}/checkpoints"
 """SageMaker mirrors this folder path by path, deletions included, and brings it back before a restart."""
 INPUT_DIR = f"{ML}/input/data"
-CONFIG_CHANNEL, LAUNCHER_CHANNEL, CODE_CHANNEL = "ipymlops", "ipymlops-launcher", "ipymlops-code"
-OUR_CHANNELS = (CONFIG_CHANNEL, LAUNCHER_CHANNEL, CODE_CHANNEL)
-
-OUTPUT, TENSORBOARD, CHECKPOINTS, OURS = "output", "tensorboard", "checkpoints", "ipymlops"
-"""The folders of the mirror."""
 
 
 def code_prefix(sha256: str) -> str:
@@ -65,7 +60,7 @@ class JobKeys:
 
     def node(self, rank: int) -> str:
         """The launcher's own folder of one node, in the mirror."""
-        return f"{self.mirror}{OURS}/node-{rank}/"
+        return f"{self.mirror}{node_folder(rank)}/"
 
 
 def s3_uri(bucket: str, key: str) -> str:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from ipymlops.platforms.sagemaker.layout import OUR_CHANNELS
+from ipymlops.runtime.places.sagemaker_layout import OUR_CHANNELS
 from ipymlops.spec import JobId, Pairs
 
 NAME_MOST = 63

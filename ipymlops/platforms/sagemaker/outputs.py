@@ -12,12 +12,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ipymlops.platforms.sagemaker.aws import Aws
-from ipymlops.platforms.sagemaker.layout import LAUNCHER_CHANNEL, OURS, bucket_and_key
+from ipymlops.platforms.sagemaker.layout import bucket_and_key
 from ipymlops.platforms.sagemaker.members import Archive
 from ipymlops.platforms.sagemaker.problems import answers, code_of, is_not_found
 from ipymlops.platforms.sagemaker.reading import nodes_of, our_id
 from ipymlops.platforms.sagemaker.reference import Reference
 from ipymlops.platforms.sagemaker.transfers import source_of
+from ipymlops.runtime.places.sagemaker_layout import LAUNCHER_CHANNEL, node_folder
 
 ARCHIVES = ("model.tar.gz", "output.tar.gz")
 
@@ -68,7 +69,7 @@ class Outputs:
         return nodes_of(self.told)
 
     def node_key(self, rank: int, name: str) -> str:
-        return f"{self.mirror}{OURS}/node-{rank}/{name}"
+        return f"{self.mirror}{node_folder(rank)}/{name}"
 
     def listed(self, bucket: str, prefix: str) -> Iterator[Object]:
         """Every object below a prefix. Raises `PlatformProblem`."""
@@ -108,7 +109,7 @@ class Outputs:
 
     def kept_json(self, rank: int, name: str) -> dict[str, Any] | None:
         """The launcher's copy in the archive that is always uploaded."""
-        return _json(self.member("output.tar.gz", f"{OURS}/node-{rank}/{name}"))
+        return _json(self.member("output.tar.gz", f"{node_folder(rank)}/{name}"))
 
     def member(self, archive: str, name: str) -> bytes | None:
         """A small file of one of the job's archives; None where there is no such file or archive."""

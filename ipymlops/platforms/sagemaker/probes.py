@@ -11,12 +11,12 @@ from botocore.exceptions import ClientError
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.policies import Right, Verdict
 from ipymlops.platforms.sagemaker.problems import answers, code_of, is_denied, is_not_found
+from ipymlops.platforms.sagemaker.streams import GROUP
 
 NOBODY = "ipymlops-doctor"
 """A job, a stream, a role, a secret and a repository that there is not."""
 NOTHING = frozenset({"NoSuchEntity", "InvalidInput", "InvalidParameter"})
 """An answer about what was asked for: so it may be asked."""
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 SERVICE = {"ServiceCode": "sagemaker", "MaxResults": 1}
 
 
@@ -37,9 +37,9 @@ PROBES = {
     "sagemaker:ListTrainingJobs": Probe("sagemaker", "list_training_jobs", {"MaxResults": 1}),
     "s3:ListBucket": Probe("s3", "list_objects_v2", {"MaxKeys": 1}, is_of_bucket=True),
     "s3:GetObject": Probe("s3", "head_object", {"Key": f"ipymlops/{NOBODY}"}, is_of_bucket=True),
-    "logs:DescribeLogStreams": Probe("logs", "describe_log_streams", {"logGroupName": LOG_GROUP, "limit": 1}),
-    "logs:FilterLogEvents": Probe("logs", "filter_log_events", {"logGroupName": LOG_GROUP, "limit": 1}),
-    "logs:GetLogEvents": Probe("logs", "get_log_events", {"logGroupName": LOG_GROUP, "logStreamName": NOBODY}),
+    "logs:DescribeLogStreams": Probe("logs", "describe_log_streams", {"logGroupName": GROUP, "limit": 1}),
+    "logs:FilterLogEvents": Probe("logs", "filter_log_events", {"logGroupName": GROUP, "limit": 1}),
+    "logs:GetLogEvents": Probe("logs", "get_log_events", {"logGroupName": GROUP, "logStreamName": NOBODY}),
     "ecr:DescribeImages": Probe("ecr", "describe_images", {"repositoryName": NOBODY}),
     "ecr:BatchGetImage": Probe("ecr", "batch_get_image", {"repositoryName": NOBODY, "imageIds": [{"imageTag": "1"}]}),
     "ecr:GetDownloadUrlForLayer": Probe(

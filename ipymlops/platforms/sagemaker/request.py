@@ -9,23 +9,18 @@ from typing import Any
 from ipymlops.hardware.machines import Machine
 from ipymlops.platforms.sagemaker.data import Data, channels_of, s3_channel
 from ipymlops.platforms.sagemaker.forms import listed, volume_gib
-from ipymlops.platforms.sagemaker.layout import (
+from ipymlops.platforms.sagemaker.layout import INPUT_DIR, MIRROR_DIR, JobKeys, code_prefix, launcher_prefix, s3_uri
+from ipymlops.platforms.sagemaker.names import COMMIT_TAG, JOB_TAG, tags_of, training_job_name
+from ipymlops.platforms.submission import asked_of_launcher
+from ipymlops.runtime.places.sagemaker_layout import (
     CHECKPOINTS,
     CODE_CHANNEL,
     CONFIG_CHANNEL,
-    INPUT_DIR,
     LAUNCHER_CHANNEL,
-    MIRROR_DIR,
-    OURS,
     OUTPUT,
     TENSORBOARD,
-    JobKeys,
-    code_prefix,
-    launcher_prefix,
-    s3_uri,
+    node_folder,
 )
-from ipymlops.platforms.sagemaker.names import COMMIT_TAG, JOB_TAG, tags_of, training_job_name
-from ipymlops.platforms.submission import asked_of_launcher
 from ipymlops.spec import JobId, JobSpec, Plan
 
 COMMAND = ["-c", f"exec /bin/sh {INPUT_DIR}/{LAUNCHER_CHANNEL}/run.sh"]
@@ -117,7 +112,7 @@ def launch_config(
         "output_dir": f"{MIRROR_DIR}/{OUTPUT}",
         "tensorboard_dir": f"{MIRROR_DIR}/{TENSORBOARD}",
         "checkpoint_dir": f"{MIRROR_DIR}/{CHECKPOINTS}",
-        "state_dir": f"{MIRROR_DIR}/{OURS}/node-0",
+        "state_dir": f"{MIRROR_DIR}/{node_folder(0)}",
         "mirror": {"uri": s3_uri(asked.bucket or "{bucket}", JobKeys(sent.job_id).mirror), "dir": MIRROR_DIR},
         "log_path": None,
         "live_root": None,

@@ -10,11 +10,11 @@ from typing import Any
 from ipymlops.errors import NotSignedIn, PlatformProblem, Unreachable
 from ipymlops.job import EndReason
 from ipymlops.platforms.sagemaker.aws import Aws
-from ipymlops.platforms.sagemaker.layout import OURS
 from ipymlops.platforms.sagemaker.outputs import Outputs
 from ipymlops.platforms.sagemaker.reading import in_touch, need_described
 from ipymlops.platforms.sagemaker.reference import Reference
 from ipymlops.runtime import metrics
+from ipymlops.runtime.places.sagemaker_layout import node_folder
 
 METRICS_TAIL_BYTES = 64 * 1024
 STARTED_AGAIN = frozenset({"Interrupted", "Restarting"})
@@ -111,7 +111,7 @@ def metric_records(aws: Aws, reference: Reference) -> Iterator[Mapping[str, Any]
         for rank in range(outputs.nodes):
             content = outputs.read(outputs.node_key(rank, "metrics.jsonl"))
             if content is None:
-                content = outputs.member("output.tar.gz", f"{OURS}/node-{rank}/metrics.jsonl")
+                content = outputs.member("output.tar.gz", f"{node_folder(rank)}/metrics.jsonl")
             yield from metrics.records_of(io.BytesIO(content or b""))
 
 

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 from ipymlops.runtime.places import Place
+from ipymlops.runtime.places.sagemaker_layout import ML
 from ipymlops.runtime.places.sagemaker_time import Clock
 from ipymlops.runtime.problem import LaunchProblem
 from ipymlops.runtime.state import boot_clock
@@ -32,7 +33,7 @@ class SageMaker(Place):
     def adapted(self, raw: Dict[str, Any], signals: Signals) -> Dict[str, Any]:
         from ipymlops.runtime.places.sagemaker_env import script_variables
 
-        root = raw.setdefault("ml_root", "/opt/ml")
+        root = raw.setdefault("ml_root", ML)
         told = resources(root)
         hosts = sorted(told.get("hosts") or ["algo-1"], key=natural)
         host = told.get("current_host") or hosts[0]

@@ -13,12 +13,12 @@ from typing import Any, Callable, Dict, List
 from ipymlops.runtime import mirror as mirrors
 from ipymlops.runtime.aws import AwsProblem
 from ipymlops.runtime.manifest import Listed, files_below, of_node, rows
+from ipymlops.runtime.places.sagemaker_layout import CHECKPOINTS, LATE, OURS, OUTPUT, TENSORBOARD, node_folder
 from ipymlops.runtime.problem import leave_failure
 from ipymlops.runtime.signals import Signals
 from ipymlops.runtime.state import State, boot_clock, write_json
 
-OUTPUT, OURS = "output", "ipymlops"
-FOLDERS = (OUTPUT, "tensorboard", "checkpoints")
+FOLDERS = (OUTPUT, TENSORBOARD, CHECKPOINTS)
 KEPT = ("result.json", "manifest.json", "metrics.jsonl")
 KEPT_BYTES = 10 << 20
 WAIT_S, STALL_S = 300.0, 60.0
@@ -84,7 +84,7 @@ class Delivery:
         self._try("the result is only in the mirror", self._copy_ours)
 
     def _copy_ours(self) -> None:
-        to = os.path.join(self._data, OURS, "node-{}".format(self._rank))
+        to = os.path.join(self._data, node_folder(self._rank))
         os.makedirs(to, exist_ok=True)
         for name in KEPT:
             path = self._state.path(name)
@@ -104,7 +104,7 @@ class Delivery:
         return [one for one in late if not one.path.startswith(OURS + "/")]
 
     def _save(self, late: List[Listed]) -> None:
-        to = os.path.join(self._data, "late")
+        to = os.path.join(self._data, LATE)
         lost = mirrors.save(late, self._folder, to, lambda: boot_clock() >= self._limit(LAST_S))
         saved = sorted(set(late) - set(lost))
         if saved:

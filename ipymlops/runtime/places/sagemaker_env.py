@@ -7,7 +7,8 @@ import json
 import os
 from typing import Any, Dict, List, Mapping
 
-OUR_CHANNELS = frozenset({"ipymlops", "ipymlops-launcher", "ipymlops-code"})
+from ipymlops.runtime.places.sagemaker_layout import OUR_CHANNELS
+
 MASTER_PORT = "7777"
 CACHES = {
     "XDG_CACHE_HOME": "cache",

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipymlops.job import new_job_id
-from ipymlops.platforms.sagemaker.layout import OUR_CHANNELS
 from ipymlops.platforms.sagemaker.names import channel_names, tags_of, training_job_name
+from ipymlops.runtime.places.sagemaker_layout import OUR_CHANNELS
 from tests.servers.sagemaker_api.model import service_model
 
 JOB_ID = new_job_id()

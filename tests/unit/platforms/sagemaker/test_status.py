@@ -11,9 +11,10 @@ import pytest
 from ipymlops.errors import NotSignedIn
 from ipymlops.job import EndReason, JobState, new_job_id
 from ipymlops.platforms.base import PlatformContext
-from ipymlops.platforms.sagemaker.layout import LAUNCHER_CHANNEL, JobKeys, launcher_prefix, s3_uri
+from ipymlops.platforms.sagemaker.layout import JobKeys, launcher_prefix, s3_uri
 from ipymlops.platforms.sagemaker.platform import SageMakerPlatform
 from ipymlops.runtime.places.sagemaker_causes import DISK, MEMORY, NOT_FOUND, SHARED_MEMORY
+from ipymlops.runtime.places.sagemaker_layout import LAUNCHER_CHANNEL
 from ipymlops.spec import JobId, PlatformRef
 from tests.servers.sagemaker_api import Scripted
 
