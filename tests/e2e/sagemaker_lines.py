@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+from ipymlops.job import Job
+from ipymlops.store.base import JobQuery
+from ipymlops.store.sqlite import SqliteStore
 from tests.servers.sagemaker_api import SageMakerApi, TrainingJobRecord
 
 
@@ -113,3 +118,34 @@ def leave_result(api: SageMakerApi, job: TrainingJobRecord, *, log_lines: int) -
 def put(api: SageMakerApi, uri: str, body: bytes) -> None:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     api.client("s3").put_object(Bucket=bucket, Key=key.replace("//", "/"), Body=body)
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """A `model.tar.gz`."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def changes(api: SageMakerApi) -> list[str]:
+    """What was asked with the user's keys that leaves something in the account."""
+    reads = ("Get", "Describe", "List", "Head", "BatchGet", "Search", "Simulate", "Filter")
+    return [call.right for call in api.calls if not call.action.startswith(reads)]
+
+
+def creates(api: SageMakerApi) -> int:
+    return sum(call.action == "CreateTrainingJob" for call in api.calls)
+
+
+def recorded(home: Path) -> list[Job]:
+    """Every job that a line has written down."""
+    if not (home / "jobs.db").exists():
+        return []
+    store = SqliteStore(home)
+    jobs = list(store.find(JobQuery()))
+    store.close()
+    return jobs
