@@ -88,7 +88,7 @@ _SAGEMAKER = (
     Known("sagemaker.volume_gib", "the size of a job's disk, in GiB", "number"),
     Known("sagemaker.subnets", "the subnets that jobs run in", "list"),
     Known("sagemaker.security_groups", "the security groups of jobs", "list"),
-    Known("sagemaker.kms_key", "the key that encrypts disks and outputs"),
+    Known("sagemaker.kms_key", "the key that encrypts disks and what is sent"),
 )
 _VERTEX = (
     Known("vertex.project", "the Google Cloud project"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -98,9 +99,7 @@ def make_bucket(aws: Aws, name: str) -> None:
         s3.put_bucket_encryption(
             Bucket=name,
             ExpectedBucketOwner=owner,
-            ServerSideEncryptionConfiguration={
-                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-            },
+            ServerSideEncryptionConfiguration=encryption(aws.settings.get("kms_key")),
         )
         rule = {
             "ID": "ipymlops-unfinished-uploads",
@@ -111,6 +110,14 @@ def make_bucket(aws: Aws, name: str) -> None:
         s3.put_bucket_lifecycle_configuration(
             Bucket=name, ExpectedBucketOwner=owner, LifecycleConfiguration={"Rules": [rule]}
         )
+
+
+def encryption(kms_key: str | None) -> dict[str, Any]:
+    """How a bucket encrypts what is put there with no word about it, as what SageMaker mirrors is."""
+    if not kms_key:
+        return {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    by_default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": kms_key}
+    return {"Rules": [{"ApplyServerSideEncryptionByDefault": by_default, "BucketKeyEnabled": True}]}
 
 
 def _create(aws: Aws, name: str) -> bool:

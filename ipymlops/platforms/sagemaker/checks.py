@@ -12,6 +12,7 @@ from ipymlops.platforms.sagemaker.buckets import bucket_named
 from ipymlops.platforms.sagemaker.choosing import machine_for, offers
 from ipymlops.platforms.sagemaker.identity import Caller, role_named, roles_for_sagemaker
 from ipymlops.platforms.sagemaker.image_checks import image_check
+from ipymlops.platforms.sagemaker.key_checks import key_check
 from ipymlops.platforms.sagemaker.network import network_check
 from ipymlops.platforms.sagemaker.policies import Names, Right, Verdict, policy, rights_of
 from ipymlops.platforms.sagemaker.probes import probed
@@ -44,6 +45,9 @@ def checks(aws: Aws, spec: JobSpec | None = None) -> Iterator[Check]:
 def _of_account(aws: Aws, who: Caller, spec: JobSpec) -> Iterator[Check]:
     yield _tried("sagemaker.role", lambda: role_check(aws))
     yield _tried("sagemaker.bucket", lambda: bucket_check(aws))
+    bucket, key = aws.settings.get("bucket"), aws.settings.get("kms_key")
+    if bucket and key:
+        yield _tried("sagemaker.key", lambda: key_check(aws, bucket, key))
     yield _tried("sagemaker.rights", lambda: caller_rights_check(aws, who))
     yield _tried("sagemaker.role_rights", lambda: role_rights_check(aws))
     yield _tried("sagemaker.image", lambda: image_check(aws, spec))

@@ -1,6 +1,6 @@
 """Where everything of a job lies: in S3, below one prefix of ours, and in the container.
 
-ipymlops/code/SHA256/code.tar                    equal code is one object
+ipymlops/code/SHA256/code.tar                    equal code is one object (SHA256-KEY/ with a key)
 ipymlops/launcher/SHA256/{launcher.pyz,run.sh}   likewise
 ipymlops/jobs/JOB_ID/input/config.json           what this job's launcher is told
 ipymlops/jobs/JOB_ID/mirror/                     what SageMaker mirrors while the job runs, path by path:
@@ -11,6 +11,7 @@ ipymlops/jobs/JOB_ID/NAME/output/                SageMaker's own archives, model
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from ipymlops.runtime.places.sagemaker_layout import ML, node_folder
@@ -23,12 +24,17 @@ MIRROR_DIR = f"{ML}/checkpoints"
 INPUT_DIR = f"{ML}/input/data"
 
 
-def code_prefix(sha256: str) -> str:
-    return f"{PREFIX}/code/{sha256}/"
+def code_prefix(sha256: str, kms_key: str | None = None) -> str:
+    return f"{PREFIX}/code/{sha256}{_of_key(kms_key)}/"
 
 
-def launcher_prefix(sha256: str) -> str:
-    return f"{PREFIX}/launcher/{sha256}/"
+def launcher_prefix(sha256: str, kms_key: str | None = None) -> str:
+    return f"{PREFIX}/launcher/{sha256}{_of_key(kms_key)}/"
+
+
+def _of_key(kms_key: str | None) -> str:
+    """What is encrypted with another key is another object: whoever reads the one may not read the other."""
+    return f"-{hashlib.sha256(kms_key.encode()).hexdigest()[:8]}" if kms_key else ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ from ipymlops.platforms.sagemaker.streams import GROUP
 
 NOBODY = "ipymlops-doctor"
 """A job, a stream, a role, a secret and a repository that there is not."""
-NOTHING = frozenset({"NoSuchEntity", "InvalidInput", "InvalidParameter"})
+NOTHING = frozenset(
+    {"NoSuchEntity", "InvalidInput", "InvalidParameter", "ServerSideEncryptionConfigurationNotFoundError"}
+)
 """An answer about what was asked for: so it may be asked."""
 SERVICE = {"ServiceCode": "sagemaker", "MaxResults": 1}
 
@@ -36,6 +38,7 @@ PROBES = {
     "sagemaker:Search": Probe("sagemaker", "search", {"Resource": "TrainingJob", "MaxResults": 1}),
     "sagemaker:ListTrainingJobs": Probe("sagemaker", "list_training_jobs", {"MaxResults": 1}),
     "s3:ListBucket": Probe("s3", "list_objects_v2", {"MaxKeys": 1}, is_of_bucket=True),
+    "s3:GetEncryptionConfiguration": Probe("s3", "get_bucket_encryption", is_of_bucket=True),
     "s3:GetObject": Probe("s3", "head_object", {"Key": f"ipymlops/{NOBODY}"}, is_of_bucket=True),
     "logs:DescribeLogStreams": Probe("logs", "describe_log_streams", {"logGroupName": GROUP, "limit": 1}),
     "logs:FilterLogEvents": Probe("logs", "filter_log_events", {"logGroupName": GROUP, "limit": 1}),

@@ -142,12 +142,13 @@ def _algorithm(asked: Asked) -> dict[str, Any]:
 def _our_channels(asked: Asked, sent: Sent, bucket: str) -> list[dict[str, Any]]:
     if asked.spec.no_code:
         return []
+    key = asked.settings.get("kms_key")
     channels = [
         s3_channel(CONFIG_CHANNEL, s3_uri(bucket, JobKeys(sent.job_id).input)),
-        s3_channel(LAUNCHER_CHANNEL, s3_uri(bucket, launcher_prefix(sent.launcher_sha256))),
+        s3_channel(LAUNCHER_CHANNEL, s3_uri(bucket, launcher_prefix(sent.launcher_sha256, key))),
     ]
     if sent.code_sha256 is not None:
-        channels.append(s3_channel(CODE_CHANNEL, s3_uri(bucket, code_prefix(sent.code_sha256))))
+        channels.append(s3_channel(CODE_CHANNEL, s3_uri(bucket, code_prefix(sent.code_sha256, key))))
     return channels
 
 
@@ -205,13 +206,14 @@ def shown(asked: Asked, plan: Plan, sent: Sent, secrets: Mapping[str, Mapping[st
     request: dict[str, Any] = {"CreateTrainingJob": training_job(asked, sent), "settings": dict(asked.settings)}
     if not asked.spec.no_code:
         bucket, keys = asked.bucket or "{bucket}", JobKeys(sent.job_id)
+        key = asked.settings.get("kms_key")
         objects = {
             s3_uri(bucket, keys.config): launch_config(asked, plan, sent, secrets),
             s3_uri(
-                bucket, launcher_prefix(sent.launcher_sha256)
+                bucket, launcher_prefix(sent.launcher_sha256, key)
             ): "run.sh and launcher.pyz, of this version of ipymlops",
         }
         if sent.code_sha256 is not None:
-            objects[s3_uri(bucket, f"{code_prefix(sent.code_sha256)}code.tar")] = "the snapshot"
+            objects[s3_uri(bucket, f"{code_prefix(sent.code_sha256, key)}code.tar")] = "the snapshot"
         request["objects"] = objects
     return request

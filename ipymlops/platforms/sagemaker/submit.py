@@ -121,9 +121,9 @@ def _secrets(aws: Aws, uploads: Uploads, order: Order) -> secrets.Places | None:
 
 
 def _send(uploads: Uploads, sent: Sent, code: CodeArchive | None, config: dict[str, Any] | None) -> None:
-    uploads.write_once(launcher_prefix(sent.launcher_sha256), bootstrap_files())
+    uploads.write_once(launcher_prefix(sent.launcher_sha256, uploads.kms_key), bootstrap_files())
     if code is not None:
-        uploads.send_once(f"{code_prefix(code.sha256)}code.tar", code.path)
+        uploads.send_once(f"{code_prefix(code.sha256, uploads.kms_key)}code.tar", code.path)
     if config is not None:
         # Surrogates stand for bytes that are no UTF-8: escaped, the text is plain ASCII.
         uploads.write(JobKeys(sent.job_id).config, json.dumps(config).encode("ascii"))
@@ -134,7 +134,7 @@ def _left(uploads: Uploads, sent: Sent, its_secrets: Sequence[str]) -> str:
     own = s3_uri(uploads.bucket, JobKeys(sent.job_id).root)
     words = f"; what was sent for it is below {own} and can go: aws s3 rm --recursive {own}"
     if sent.code_sha256 is not None:
-        code = s3_uri(uploads.bucket, code_prefix(sent.code_sha256))
+        code = s3_uri(uploads.bucket, code_prefix(sent.code_sha256, uploads.kms_key))
         words += f"; its code, which jobs of equal code share, is below {code}"
     for name in its_secrets:
         words += f"; its secret, which jobs of an equal value share, is {name} of Secrets Manager"

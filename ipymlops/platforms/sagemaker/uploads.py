@@ -17,11 +17,12 @@ CONFLICT = frozenset({"ConditionalRequestConflict", "409"})
 
 
 class Uploads:
-    """One bucket; `account` is the one that must own it."""
+    """One bucket; `account` is the one that must own it. All is encrypted with `kms_key`, where there is one."""
 
     def __init__(self, aws: Aws, bucket: str, account: str) -> None:
         self._s3 = aws.client("s3")
         self.bucket, self._owner = bucket, {"ExpectedBucketOwner": account}
+        self.kms_key = aws.settings.get("kms_key")
 
     def claim(self, key: str, content: bytes) -> bool:
         """Write the object if there is none; False if there was one already."""
@@ -87,4 +88,5 @@ class Uploads:
         self._s3.put_object(Bucket=self.bucket, Key=key, Body=content, **self._extra(), **conditions)
 
     def _extra(self) -> dict[str, Any]:
-        return {**self._owner, "ChecksumAlgorithm": "SHA256"}
+        keyed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
+        return {**self._owner, "ChecksumAlgorithm": "SHA256", **keyed}

@@ -92,6 +92,9 @@ def needed_for(asked: Asked, account: str) -> Iterator[tuple[str, str]]:
             asked.also.append(("sagemaker:AddTags", resource_of(asked, account)))
     if asked.service == "secretsmanager" and asked.action == "CreateSecret" and asked.input.get("Tags"):
         asked.also.append(("secretsmanager:TagResource", resource_of(asked, account)))
+    key = asked.headers.get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
+    if key:
+        asked.also.append(("kms:GenerateDataKey", key))
     yield from asked.also
 
 

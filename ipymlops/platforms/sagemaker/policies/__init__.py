@@ -12,20 +12,21 @@ from typing import Any, Literal
 
 PolicyName = Literal["caller", "execution"]
 
-OPTIONAL = frozenset({"Secrets", "SecretsThere", "Images", "Doctor", "Setup", "SetupBucket", "Metrics"})
+OPTIONAL = frozenset({"Secrets", "SecretsThere", "Images", "BucketKey", "Doctor", "Setup", "SetupBucket", "Metrics"})
 """Statements without which jobs run all the same; each is for one thing that not everybody uses."""
 
 USES = {
     "Secrets": "--secret",
     "SecretsThere": "looking at a secret before a job uses it",
     "Images": "looking at an image before a job uses it",
+    "BucketKey": "whether the bucket encrypts with your key",
     "Doctor": "what doctor looks at",
     "Setup": "what setup finds",
     "SetupBucket": "the bucket that setup makes",
     "Metrics": "the service's own metrics",
 }
-OF_SETTING = {"ec2": "subnets", "kms": "kms_key"}
-"""By service: rights that only this setting makes necessary."""
+OF_SETTING = {"ec2": "subnets", "kms": "kms_key", "s3:GetEncryptionConfiguration": "kms_key"}
+"""By service or by name: rights that only this setting makes necessary."""
 CONDITION = {"iam:PassRole": ("iam:PassedToService", "sagemaker.amazonaws.com")}
 """What IAM must be told beside the action for the policy's own condition."""
 
@@ -62,7 +63,7 @@ class Right:
 
     def is_asked_with(self, settings: Mapping[str, str]) -> bool:
         """Whether jobs with these settings need it at all."""
-        setting = OF_SETTING.get(self.action.partition(":")[0])
+        setting = OF_SETTING.get(self.action) or OF_SETTING.get(self.action.partition(":")[0])
         return setting is None or bool(settings.get(setting))
 
     def example(self, region: str) -> str:

@@ -20,7 +20,7 @@ ROLE_RIGHTS = list(rights_of(policy("execution", Names())))
 ONLY_BY_DOING = {
     *("sagemaker:CreateTrainingJob", "sagemaker:AddTags", "sagemaker:StopTrainingJob", "iam:PassRole"),
     *("s3:PutObject", "s3:AbortMultipartUpload", "secretsmanager:CreateSecret", "secretsmanager:RestoreSecret"),
-    *("kms:CreateGrant", "kms:Decrypt"),
+    *("kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey"),
 }
 KEY = "arn:aws:kms:us-east-1:123456789012:key/k-1"
 NETWORK = {"subnets": "subnet-1", "security_groups": "sg-1"}

@@ -18,6 +18,7 @@ from ipymlops.testing.job_runner import packed
 from tests.servers.policies import refused, unused
 from tests.servers.sagemaker_api import Scripted
 
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 EVERYBODY_MAY = {("sts:GetCallerIdentity", "*")}
 MOMENTS = {
     *("sagemaker:ListTrainingJobs", "s3:AbortMultipartUpload", "secretsmanager:RestoreSecret"),
@@ -40,7 +41,7 @@ OF_THE_SERVICE = {
 
 @pytest.fixture
 def names(api) -> Names:
-    return Names("aws", api.account, api.bucket, api.role)
+    return Names("aws", api.account, api.bucket, api.role, KEY)
 
 
 @pytest.mark.parametrize("name", ["caller", "execution"])
@@ -75,8 +76,8 @@ def test_a_user_and_a_role_are_granted_by_their_own_commands():
 
 
 def test_the_caller_s_policy_is_what_the_caller_s_calls_need(api, home, tmp_path, names):
-    env = {**api.env, "TOKEN": "s3cr3t"}
-    platform = SageMakerPlatform(PlatformContext(home, api.settings, env))
+    env, settings = {**api.env, "TOKEN": "s3cr3t"}, {**api.settings, "kms_key": KEY}
+    platform = SageMakerPlatform(PlatformContext(home, settings, env))
     _live_through_everything(platform, api, tmp_path)
     bare = Aws(home, {}, api.env)
     for proposal in proposals(bare, tmp_path / "none"):
@@ -108,7 +109,9 @@ def _live_through_everything(platform, api, folder):
     platform.plan_of(ref)
     platform.listing("")
     subnet = api.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
-    looked = type(platform)(PlatformContext(platform.context.home, {**api.settings, "subnets": subnet}, api.env))
+    looked = type(platform)(
+        PlatformContext(platform.context.home, {**platform.context.settings, "subnets": subnet}, api.env)
+    )
     list(looked.checks())
     list(looked.checks(spec))
 
