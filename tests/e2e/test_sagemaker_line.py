@@ -218,7 +218,6 @@ def test_the_job_of_another_tool_is_stopped_by_its_name(mlops, api, foreign):
     mlops("stop", "endless")
     assert job.status == "Stopped"
     assert mlops("show", "endless", "--json").document["state"] == "stopped"
-    mlops("stop", "endless")
 
 
 def test_a_stop_twice_is_harmless(mlops, api):
