@@ -63,6 +63,7 @@ class JobStatus:
         metrics: The last value of each metric.
         is_gone: The platform no longer knows the job.
         billed_s: Seconds that are paid for, per node, where the platform tells (a spot machine's are fewer).
+        kept_until: Until when at most the machine of a job that has ended is kept for the next one, and paid for.
     """
 
     state: JobState
@@ -76,6 +77,7 @@ class JobStatus:
     url: str | None = None
     is_gone: bool = False
     billed_s: float | None = None
+    kept_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class Job:
     fingerprint: str = ""
     max_runtime_s: int | None = None
     billed_s: float | None = None
+    kept_until: datetime | None = None
     is_ours: bool = True
 
     @property
@@ -170,6 +173,7 @@ class Job:
             metrics=status.metrics or self.metrics,
             url=status.url or self.url,
             billed_s=self.billed_s if status.billed_s is None else status.billed_s,
+            kept_until=status.kept_until,
         )
 
     def to_json(self) -> dict[str, Any]:

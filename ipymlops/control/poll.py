@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ipymlops.context import Context
+from ipymlops.control import kept
 from ipymlops.control.wording import called, line
 from ipymlops.job import EndReason, Job, JobState, JobStatus
 
@@ -32,7 +33,10 @@ def ask(context: Context, job: Job) -> Job:
     if status.is_gone and not platform.is_here and now - job.created_at < SETTLING:
         return job
     change = partial(merged, context, status)
-    return job if change(job) == job else context.store.update(job.id, change)
+    if change(job) == job:
+        return job
+    fresh = context.store.update(job.id, change)
+    return kept.let_go(context, fresh) if kept.is_left_by_a_stop(job, fresh) else fresh
 
 
 def merged(context: Context, status: JobStatus, job: Job) -> Job:

@@ -6,20 +6,22 @@ from dataclasses import replace
 from functools import partial
 
 from ipymlops.context import Context
-from ipymlops.control import poll
+from ipymlops.control import kept, poll
 from ipymlops.control.reconcile import sent_again
 from ipymlops.errors import PlatformProblem
 from ipymlops.job import EndReason, Job, JobState
 
 
 def stop(context: Context, job: Job) -> Job:
-    """Stop the job; twice is harmless. Returns it as it is then: often still `stopping`.
+    """Stop the job, and let go of a machine that it keeps; twice is harmless.
+
+    Returns it as it is then: often still `stopping`.
 
     Raises: `PlatformProblem` where the platform could not be told; the job is then as it was.
     """
     job = context.store.update(job.id, partial(_before_it_starts, context))
     if job.is_final:
-        return job
+        return kept.let_go(context, job)
     if job.ref is None:  # it is being sent: its courier will pass the stop on
         sent_again(context, job)
         return job

@@ -54,7 +54,9 @@ class Card:
 
     def outcome(self) -> View:
         """Only what a final state adds to a card that was shown before."""
-        blocks = (self._heading(), self._steps(), *self._failure(), *_metrics_only(self.job), *self._traceback())
+        rows = (*_metrics(self.job), *_kept(self.job, self.now, self.door))
+        facts = [Facts(rows)] if rows else []
+        blocks = (self._heading(), self._steps(), *self._failure(), *facts, *self._traceback())
         return View(blocks, self._tone())
 
     def _tone(self) -> Tone:
@@ -69,7 +71,7 @@ class Card:
     def _facts(self, more: tuple[Fact, ...]) -> Facts:
         now = self._ages_to()
         rows = [*sent.facts(self.job, self.intent, now, self.read_back), *_progress(self.job, now, self.last_output_at)]
-        return Facts((*rows, *more))
+        return Facts((*rows, *_kept(self.job, self.now, self.door), *more))
 
     def _ages_to(self) -> datetime | None:
         return self.now if self.is_ticking else None
@@ -197,14 +199,18 @@ def _progress(job: Job, now: datetime | None, last_output_at: datetime | None) -
     return rows
 
 
+def _kept(job: Job, now: datetime, door: str) -> list[Fact]:
+    """A machine that is paid for although its job has ended, until then at most."""
+    if job.kept_until is None or job.kept_until <= now:
+        return []
+    paid = "" if job.usd_per_hour is None else f" at {usd(job.usd_per_hour)} an hour"
+    until = clock_time(job.kept_until, job.ended_at)
+    return [Fact("Kept", f"its machine, for the next job, until {until}{paid}: {door} stop {job.number} lets it go")]
+
+
 def _metrics(job: Job) -> list[Fact]:
     if not job.metrics:
         return []
     shown = [f"{shortened(name, 60)} {figure(float(value))}" for name, value in list(job.metrics.items())[:METRICS]]
     more = [f"and {len(job.metrics) - METRICS} more"] if len(job.metrics) > METRICS else []
     return [Fact("Metrics", " · ".join([*shown, *more]), tone="strong")]
-
-
-def _metrics_only(job: Job) -> list[Block]:
-    rows = _metrics(job)
-    return [Facts(tuple(rows))] if rows else []

@@ -52,7 +52,8 @@ class Platform(ABC):
     - A job that the platform no longer knows, or whose folder was deleted, is `UNKNOWN` with `is_gone`. Stopping it
       does nothing; its `logs`, `artifacts` and `fetch` are a `PlatformProblem` that says so.
     - `logs` resumes: handing back `LogPage.cursor` neither repeats nor skips a line.
-    - `stop` on a finished job does nothing. A reference outlives the process that made it.
+    - `stop` on a finished job does nothing but let go of a machine that is kept for the next one.
+    - A reference outlives the process that made it.
     """
 
     name: ClassVar[str]

@@ -14,7 +14,7 @@ from ipymlops.job import EndReason, Job, JobState
 from ipymlops.spec import Intent
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_TIMES = ("created_at", "started_at", "ended_at")
+_TIMES = ("created_at", "started_at", "ended_at", "kept_until")
 _NAMES = tuple(field.name for field in fields(Job))
 _KEYS = frozenset(_NAMES)
 _STATES = {state.value: state for state in JobState}
@@ -35,7 +35,7 @@ def job_of(text: str) -> Job:
     """The job; fields that a newer version wrote are left out."""
     record: dict[str, Any] = json.loads(text)
     for name in _TIMES:
-        moment = record[name]
+        moment = record.get(name)
         if moment is not None:
             record[name] = _EPOCH + timedelta(microseconds=moment)
     record["state"] = _STATES[record["state"]]

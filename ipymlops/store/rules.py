@@ -58,7 +58,7 @@ def _first(before: Job, seen: Job, name: str) -> Any:
 
 _END = ("end_reason", "exit_code", "started_at", "ended_at")
 _OF_MACHINE = {"nodes", "accelerator_count"}
-_ALWAYS_TOLD = {"state", "detail", "end_reason", "error"}
+_ALWAYS_TOLD = {"state", "detail", "end_reason", "error", "kept_until"}
 _NOTHING: tuple[object, ...] = (None, "", (), {})
 
 

@@ -166,7 +166,7 @@ class FakePlatform(Platform):
         except FileNotFoundError:
             return JobStatus(JobState.UNKNOWN, detail="gone", is_gone=True)
         native = told.pop("native")
-        times = {key: _moment(told.pop(key, None)) for key in ("started_at", "ended_at")}
+        times = {key: _moment(told.pop(key, None)) for key in ("started_at", "ended_at", "kept_until")}
         state = STATES.get(native, JobState.UNKNOWN)
         return JobStatus(state, **{"detail": native, "end_reason": REASONS.get(native)} | told | times)
 
@@ -186,9 +186,11 @@ class FakePlatform(Platform):
         self._meet("throttle")
         if self.world.strikes("lose_stop"):
             return
-        native = self.world.status(ref)["native"] if self.world.folder(ref).exists() else "DONE"
-        if not STATES.get(native, JobState.UNKNOWN).is_final:
+        told = self.world.status(ref) if self.world.folder(ref).exists() else {"native": "DONE"}
+        if not STATES.get(told["native"], JobState.UNKNOWN).is_final:
             self.world.tell(ref, "ENDED")
+        elif told.pop("kept_until", None):
+            self.world.tell(ref, **told)
 
     def artifacts(self, ref: PlatformRef) -> Iterable[Artifact]:
         root = self.world.folder(ref) / "output"

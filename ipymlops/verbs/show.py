@@ -36,9 +36,20 @@ def run(options: ShowOptions, context: Context) -> JobDetails:
     from ipymlops.control.watch import refreshed
 
     [job] = jobs_of("show", [options.job] if options.job else [], context)
-    job = refreshed(context, job)
+    job = _with_what_is_kept(context, refreshed(context, job))
     intent = context.store.intent(job.id)
     return JobDetails(job, intent, _last_output_at(context, job), None if intent else _read_back(context, job))
+
+
+def _with_what_is_kept(context: Context, job: Job) -> Job:
+    """What goes on costing after the end is asked for once more: nobody else does."""
+    from ipymlops.control.kept import looked_at
+
+    try:
+        return looked_at(context, job) if job.is_final else job
+    except IpymlopsError as problem:
+        context.screen.note(f"{problem.what}; this is what was last known")
+        return job
 
 
 def _last_output_at(context: Context, job: Job) -> datetime | None:

@@ -1,4 +1,4 @@
-"""`stop`: end jobs; twice is harmless."""
+"""`stop`: end jobs, and let go of machines that they keep; twice is harmless."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ipymlops.verbs.chosen import JOB, jobs_of
 from ipymlops.verbs.results import JobList
 from ipymlops.verbs.verb import VerbOptions
 
-HELP = "stop jobs; stopping one that has ended does nothing"
+HELP = "stop jobs; of one that has ended, only let go of a machine that is kept for the next"
 EXAMPLES = ("ipymlops stop last",)
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -29,6 +29,7 @@ from ipymlops.spec import DEFAULT_MAX_RUNTIME_S, JobId, Plan, PlatformRef
 ROUNDED_S = 1
 """Two answers may round one moment differently, at a second's edge to two seconds."""
 OUR_ID = re.compile(r"j[0-9a-f]{15}")
+KEPT_MOST_S = 6 * 3600
 ECHOED = frozenset(
     {
         *("TrainingJobName", "RoleArn", "AlgorithmSpecification", "HyperParameters", "InputDataConfig", "VpcConfig"),
@@ -142,6 +143,7 @@ def job_of(aws: Aws, told: Mapping[str, Any], tags: Iterable[Mapping[str, str]] 
         ref=ref_of(told),
         max_runtime_s=told.get("StoppingCondition", {}).get("MaxRuntimeInSeconds"),
         billed_s=billed_s(told),
+        kept_until=kept_until(told),
         is_ours=False,
     )
 
@@ -202,8 +204,24 @@ def words_of(parameters: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def billed_s(told: Mapping[str, Any]) -> float | None:
-    seconds = told.get("BillableTimeInSeconds")
-    return None if seconds is None else float(seconds)
+    """Of the job, and of its machine while that waited for the next one, which is told once it no longer does."""
+    idle_s = (told.get("WarmPoolStatus") or {}).get("ResourceRetainedBillableTimeInSeconds")
+    known = [float(seconds) for seconds in (told.get("BillableTimeInSeconds"), idle_s) if seconds is not None]
+    return sum(known) if known else None
+
+
+def is_kept(told: Mapping[str, Any]) -> bool:
+    """Whether the machine of a job that has ended waits for the next one, and is paid for."""
+    return bool((told.get("WarmPoolStatus") or {}).get("Status") == "Available")
+
+
+def kept_until(told: Mapping[str, Any]) -> datetime | None:
+    """When it is let go at the latest; None where nothing is kept. A row of List does not tell for how long."""
+    ended_at = utc(told.get("TrainingEndTime") or told.get("LastModifiedTime"))
+    if ended_at is None or not is_kept(told):
+        return None
+    seconds = (told.get("ResourceConfig") or {}).get("KeepAlivePeriodInSeconds") or KEPT_MOST_S
+    return ended_at + timedelta(seconds=int(seconds))
 
 
 def url_of(reference: Reference) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from ipymlops.errors import UsageProblem
 from ipymlops.platforms.sagemaker.forms import listed, volume_gib
+from ipymlops.platforms.sagemaker.reading import KEPT_MOST_S
 from ipymlops.platforms.sagemaker.request import LONGEST_S
 from ipymlops.spec import JobSpec
 
@@ -15,7 +16,6 @@ VARIABLES_MOST, VARIABLE_MOST = 90, 512
 """SageMaker's limit is 100 variables; a few are ours."""
 METRICS_MOST, METRIC_NAME_MOST, METRIC_REGEX_MOST = 40, 255, 500
 LINE_ENDS = ("\n", "\r", "\x85", "\u2028", "\u2029")
-WARM_MOST_S = 6 * 3600
 NETWORK_MOST = {"subnets": 16, "security_groups": 5}
 IMAGE_MOST = 255
 _VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
@@ -33,7 +33,7 @@ def refuse_impossible(spec: JobSpec, settings: Mapping[str, str]) -> None:
 def _of_limits(spec: JobSpec, settings: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if spec.max_runtime_s and spec.max_runtime_s > LONGEST_S:
         yield f"--max-runtime is {spec.max_runtime_s} s, and a training job has at most 28 days", "--max-runtime 28d"
-    if spec.keep_warm_s and spec.keep_warm_s > WARM_MOST_S:
+    if spec.keep_warm_s and spec.keep_warm_s > KEPT_MOST_S:
         yield f"--keep-warm is {spec.keep_warm_s} s, and a machine is kept for at most 6 hours", "--keep-warm 6h"
     if spec.keep_warm_s and spec.spot:
         yield "--keep-warm and --spot exclude each other: a spot machine cannot be kept", "leave one of them out"

@@ -13,7 +13,7 @@ from ipymlops.job import EndReason, JobState, JobStatus
 from ipymlops.platforms.sagemaker.aws import Aws
 from ipymlops.platforms.sagemaker.failures import ended_while_delivering, failure_of, ran_nothing
 from ipymlops.platforms.sagemaker.outputs import Outputs
-from ipymlops.platforms.sagemaker.reading import billed_s, described, in_touch, metrics_of, url_of, utc
+from ipymlops.platforms.sagemaker.reading import billed_s, described, in_touch, kept_until, metrics_of, url_of, utc
 from ipymlops.platforms.sagemaker.reference import Reference
 from ipymlops.platforms.sagemaker.results import Result, live_metrics, result_of
 from ipymlops.platforms.sagemaker.states import detail_of, end_reason_of, exit_code_of, state_of
@@ -48,6 +48,7 @@ def _native(aws: Aws, reference: Reference, told: Mapping[str, Any]) -> JobStatu
         metrics=metrics_of(told),
         url=url_of(reference),
         billed_s=billed_s(told),
+        kept_until=kept_until(told),
     )
 
 

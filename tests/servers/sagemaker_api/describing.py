@@ -35,6 +35,7 @@ def row(job: TrainingJobRecord) -> dict[str, Any]:
         "LastModifiedTime": job.modified_at,
         "TrainingJobStatus": job.status,
         "SecondaryStatus": job.secondary,
+        "WarmPoolStatus": job.pool,
     }
     return {name: value for name, value in shown.items() if value is not None}
 
@@ -104,6 +105,7 @@ def _state(job: TrainingJobRecord) -> Mapping[str, Any]:
         "TrainingTimeInSeconds": job.training_s if has_run and job.is_final else None,
         "BillableTimeInSeconds": job.billable_s if has_run and job.is_final else None,
         "ProfilingStatus": "Disabled",
+        "WarmPoolStatus": job.pool,
     }
 
 

@@ -123,6 +123,6 @@ def _is_after_the_cut(job: TrainingJobRecord, told: Mapping[str, Any]) -> bool:
         told.get("StatusEquals", job.status) == job.status
         and ("LastModifiedTimeAfter" not in told or job.modified_at >= epoch(told["LastModifiedTimeAfter"]))
         and ("LastModifiedTimeBefore" not in told or job.modified_at <= epoch(told["LastModifiedTimeBefore"]))
-        and "WarmPoolStatusEquals" not in told
+        and told.get("WarmPoolStatusEquals") in (None, (job.pool or {}).get("Status"))
         and "TrainingPlanArnEquals" not in told
     )

@@ -50,6 +50,8 @@ class TrainingJobRecord:
             "Training" sets it.
         billable_s: Per instance; None until the end: then what lies between start and end of training.
         metrics: FinalMetricDataList as (name, value, epoch).
+        let_go_at: The end of the machines that were kept for the next job, where somebody brought it about.
+        reused_by: The job that took them.
     """
 
     request: Mapping[str, Any]
@@ -69,6 +71,8 @@ class TrainingJobRecord:
     metrics: list[tuple[str, float, float]] = field(default_factory=list)
     attempts: int = 0
     is_deleted: bool = False
+    let_go_at: float | None = None
+    reused_by: str = ""
     stop_asked: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -102,6 +106,29 @@ class TrainingJobRecord:
         if self.training_started_at is None:
             return 0
         return int((self.training_ended_at or self.now()) - self.training_started_at)
+
+    @property
+    def kept_s(self) -> int:
+        """KeepAlivePeriodInSeconds, as it is by now."""
+        return int(self.request.get("ResourceConfig", {}).get("KeepAlivePeriodInSeconds") or 0)
+
+    @property
+    def pool(self) -> dict[str, Any] | None:
+        """WarmPoolStatus. What was paid for idle machines is told once they are no longer kept."""
+        if not (self.kept_s or self.let_go_at) or (self.is_final and self.training_ended_at is None):
+            return None
+        if not self.is_final or self.training_ended_at is None:
+            return {"Status": "InUse"}
+        until = self.let_go_at or self.training_ended_at + self.kept_s
+        if self.now() < until:
+            return {"Status": "Available"}
+        told = {"Status": "Reused" if self.reused_by else "Terminated", "ReusedByJob": self.reused_by or None}
+        paid = {"ResourceRetainedBillableTimeInSeconds": int(until - self.training_ended_at)}
+        return {name: value for name, value in (told | paid).items() if value is not None}
+
+    @property
+    def is_kept(self) -> bool:
+        return self.pool == {"Status": "Available"}
 
     def transition(self, secondary: str, message: str = "", *, status: str = "") -> None:
         """Enter a secondary status; `status` goes with it ("InProgress", or "Stopping" where a stop was asked).

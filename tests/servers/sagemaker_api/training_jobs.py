@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from tests.servers.sagemaker_api.server import SageMakerApi
 
 MOST_TAGS = 50
+ALIKE = (
+    *("RoleArn", "InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId", "VpcConfig"),
+    *("EnableInterContainerTrafficEncryption", "EnableNetworkIsolation"),
+)
+"""What a job and the one before it must have in common for its machines."""
 NOT_FOUND = "Requested resource not found."
 Told = Mapping[str, Any]
 
@@ -70,7 +75,16 @@ class TrainingJobs:
                     f"name already exists ({there.arn})",
                 )
             self.api.jobs[region, job.name] = job
+        if job.kept_s:
+            self._reuse(job)
         return job
+
+    def _reuse(self, job: TrainingJobRecord) -> None:
+        """Machines that are kept go to the next job that asks for the same and keeps them on."""
+        for other in self.api.all_jobs(job.region):
+            if other.is_kept and all(_same(other, job, name) for name in ALIKE):
+                other.let_go_at, other.reused_by = job.now(), job.name
+                return
 
     def _check_quota(self, told: Told, region: str) -> None:
         machines, faults = told.get("ResourceConfig", {}), self.api.faults
@@ -128,6 +142,8 @@ class TrainingJobs:
         job = self._job(asked)
         if not job.is_final:
             raise ServiceError("ResourceInUse", f"Training job {job.name} is in status {job.status}: stop it first.")
+        if job.is_kept:
+            raise ServiceError("ResourceInUse", f"Training job {job.name} has an available warm pool: end that first.")
         with self.api.guard:
             job.is_deleted = True
             self.api.deleted.append((job, self.api.now()))
@@ -137,11 +153,21 @@ class TrainingJobs:
         job = self._job(asked)
         changes = {name: value for name, value in asked.input.items() if name != "TrainingJobName"}
         with job.changed:
+            if "ResourceConfig" in changes:
+                self._keep(job, changes["ResourceConfig"]["KeepAlivePeriodInSeconds"])
             request = dict(job.request)
             for name, value in changes.items():
                 request[name] = {**request.get(name, {}), **value} if isinstance(value, dict) else value
             job.request, job.modified_at = request, job.now()
         return {"TrainingJobArn": job.arn}
+
+    def _keep(self, job: TrainingJobRecord, seconds: int) -> None:
+        """Only machines that wait for a job can be kept for longer, or let go with 0."""
+        if not job.is_kept:
+            status = (job.pool or {}).get("Status", "none")
+            raise invalid(f"The warm pool of training job {job.name} cannot be updated: its status is {status}.")
+        if not seconds:
+            job.let_go_at = job.now()
 
     def add_tags(self, asked: Asked) -> dict[str, Any]:
         job, tags = self._of_arn(asked), {tag["Key"]: tag["Value"] for tag in asked.input["Tags"]}
@@ -178,6 +204,11 @@ class TrainingJobs:
             if one.arn.lower() == arn:
                 return one
         raise invalid(NOT_FOUND)
+
+
+def _same(one: TrainingJobRecord, other: TrainingJobRecord, name: str) -> bool:
+    first, second = (job.request.get("ResourceConfig", {}).get(name, job.request.get(name)) for job in (one, other))
+    return bool(first == second)
 
 
 def _is_spot(told: Told) -> bool:

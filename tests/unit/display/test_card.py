@@ -220,3 +220,19 @@ def _luminance(colour):
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("end", [EndReason.USER, EndReason.EXIT_CODE, None], ids=["stopped", "failed", "succeeded"])
+def test_a_machine_that_is_still_paid_for_is_named_with_its_price_and_the_way_to_end_it(shown, now, end):
+    state = end.state if end else JobState.SUCCEEDED
+    ended = {"state": state, "end_reason": end, "ended_at": now}
+    text = shown(**ended, kept_until=now + timedelta(minutes=20))
+    until = f"{now + timedelta(minutes=20):%H:%M:%S}"
+    assert re.search(rf"Kept +its machine, for the next job, until {until} at \$3.06 an hour: ipymlops stop", text)
+    assert "Kept" not in shown(**ended, kept_until=now - timedelta(seconds=1))
+    assert "Kept" not in shown(**ended)
+
+
+def test_the_end_of_a_job_that_was_followed_names_it_too(job, now):
+    ended = replace(job, state=JobState.SUCCEEDED, ended_at=now, kept_until=now + timedelta(minutes=20), metrics={})
+    assert "its machine, for the next job" in view_text(Card(ended, now).outcome())

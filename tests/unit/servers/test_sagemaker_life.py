@@ -69,16 +69,60 @@ def test_stopping(steered: SageMakerApi, create: Create, sagemaker: Any, refusal
     assert refusal(sagemaker.stop_training_job, TrainingJobName="no")[1] == "Requested resource not found."
 
 
-def test_tags_and_keep_alive_can_change(create: Create, sagemaker: Any, refusal: Refusal) -> None:
+def test_tags_can_change(create: Create, sagemaker: Any, refusal: Refusal) -> None:
     arn = create(Tags=[{"Key": "a", "Value": "1"}])["TrainingJobArn"]
     sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "b", "Value": "2"}])
     sagemaker.delete_tags(ResourceArn=arn, TagKeys=["a"])
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
     many = [{"Key": f"t{number}", "Value": ""} for number in range(50)]
     assert refusal(sagemaker.add_tags, ResourceArn=arn, Tags=many)[0] == "ResourceLimitExceeded"
-    sagemaker.update_training_job(TrainingJobName="job-1", ResourceConfig={"KeepAlivePeriodInSeconds": 0})
-    machines = sagemaker.describe_training_job(TrainingJobName="job-1")["ResourceConfig"]
-    assert (machines["KeepAlivePeriodInSeconds"], machines["InstanceType"]) == (0, "ml.m5.large")
+
+
+WARM = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30, "KeepAlivePeriodInSeconds": 3600}
+
+
+def test_a_machine_is_kept_until_its_time_is_over_or_it_is_let_go(
+    steered: SageMakerApi, create: Create, sagemaker: Any, refusal: Refusal
+) -> None:
+    create(ResourceConfig=WARM)
+    job = steered.job("job-1")
+
+    def pool() -> Any:
+        return sagemaker.describe_training_job(TrainingJobName="job-1").get("WarmPoolStatus")
+
+    def keep(seconds: int) -> dict[str, Any]:
+        return {"TrainingJobName": "job-1", "ResourceConfig": {"KeepAlivePeriodInSeconds": seconds}}
+
+    assert pool() == {"Status": "InUse"}
+    assert refusal(sagemaker.update_training_job, **keep(0))[0] == "ValidationException"
+    job.transition("Training")
+    job.finish("Failed")
+    assert pool() == {"Status": "Available"}
+    assert names(sagemaker.list_training_jobs(WarmPoolStatusEquals="Available")) == ["job-1"]
+    assert refusal(sagemaker.delete_training_job, TrainingJobName="job-1")[0] == "ResourceInUse"
+    assert refusal(sagemaker.update_training_job, **keep(6 * 3600 + 1))[0] == "ValidationException"
+    sagemaker.update_training_job(**keep(7200))
+    job.training_ended_at = job.now() - 7000
+    assert pool() == {"Status": "Available"}
+    sagemaker.update_training_job(**keep(0))
+    assert pool()["Status"] == "Terminated"
+    assert 7000 <= pool()["ResourceRetainedBillableTimeInSeconds"] < 7200
+    assert refusal(sagemaker.update_training_job, **keep(0))[0] == "ValidationException"
+    assert names(sagemaker.list_training_jobs(WarmPoolStatusEquals="Available")) == []
+    sagemaker.delete_training_job(TrainingJobName="job-1")
+
+
+def test_the_next_job_takes_the_machine_if_it_asks_for_the_same(
+    steered: SageMakerApi, create: Create, sagemaker: Any
+) -> None:
+    create(ResourceConfig=WARM)
+    steered.job("job-1").finish("Completed")
+    create(TrainingJobName="job-2", ResourceConfig={**WARM, "VolumeSizeInGB": 31})
+    told = sagemaker.describe_training_job(TrainingJobName="job-1")["WarmPoolStatus"]
+    assert told == {"Status": "Available"}
+    create(TrainingJobName="job-3", ResourceConfig=WARM)
+    told = sagemaker.describe_training_job(TrainingJobName="job-1")["WarmPoolStatus"]
+    assert (told["Status"], told["ReusedByJob"]) == ("Reused", "job-3")
 
 
 def test_a_page_has_ten_jobs_unless_asked(api: SageMakerApi, sagemaker: Any, refusal: Refusal) -> None:

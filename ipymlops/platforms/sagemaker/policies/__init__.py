@@ -12,10 +12,13 @@ from typing import Any, Literal
 
 PolicyName = Literal["caller", "execution"]
 
-OPTIONAL = frozenset({"Secrets", "SecretsThere", "Images", "BucketKey", "Doctor", "Setup", "SetupBucket", "Metrics"})
+OPTIONAL = frozenset(
+    {"KeepWarm", "Secrets", "SecretsThere", "Images", "BucketKey", "Doctor", "Setup", "SetupBucket", "Metrics"}
+)
 """Statements without which jobs run all the same; each is for one thing that not everybody uses."""
 
 USES = {
+    "KeepWarm": "letting go of a machine that --keep-warm keeps",
     "Secrets": "--secret",
     "SecretsThere": "looking at a secret before a job uses it",
     "Images": "looking at an image before a job uses it",

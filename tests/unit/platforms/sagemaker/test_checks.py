@@ -19,6 +19,7 @@ CALLER_RIGHTS = [right for right in rights_of(policy("caller", Names())) if not 
 ROLE_RIGHTS = list(rights_of(policy("execution", Names())))
 ONLY_BY_DOING = {
     *("sagemaker:CreateTrainingJob", "sagemaker:AddTags", "sagemaker:StopTrainingJob", "iam:PassRole"),
+    "sagemaker:UpdateTrainingJob",
     *("s3:PutObject", "s3:AbortMultipartUpload", "secretsmanager:CreateSecret", "secretsmanager:RestoreSecret"),
     *("kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey"),
 }

@@ -106,6 +106,8 @@ def _live_through_everything(platform, api, folder):
     list(platform.metrics(ref))
     list(platform.artifacts(ref))
     platform.stop(ref)
+    warm = replace(spec, keep_warm_s=60)
+    platform.stop(platform.submit(new_job_id(), "warm", warm, code, platform.plan(warm)))
     platform.plan_of(ref)
     platform.listing("")
     subnet = api.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]

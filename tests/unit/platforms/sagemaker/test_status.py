@@ -56,6 +56,11 @@ class Live:
     def status(self):
         return self.platform.status(self.ref)
 
+    def keeps(self, seconds):
+        """As a job that was asked to keep its machine."""
+        machines = {**self.job.request["ResourceConfig"], "KeepAlivePeriodInSeconds": seconds}
+        self.job.request = {**self.job.request, "ResourceConfig": machines}
+
     def leave(self, rank=0, name="result.json", **content):
         now = time.time()
         told = {"attempt": "a1", "number": 1, "exit_code": 0, "end_reason": None, "error": None, "metrics": {}}
@@ -417,3 +422,28 @@ def test_no_machine_means_no_result_is_looked_for(api, looks):
     api.calls.clear()
     assert live.status.end_reason is EndReason.OUT_OF_CAPACITY
     assert {call.service for call in api.calls} == {"sagemaker"}
+
+
+def test_a_machine_that_is_kept_is_told_and_counted_once_it_is_let_go(live):
+    live.keeps(3600)
+    live.leave()
+    assert live.status.kept_until is None
+    live.job.finish("Completed")
+    live.job.training_ended_at -= 100
+    live.job.billable_s = 30
+    status = live.status
+    assert (status.kept_until - status.ended_at).total_seconds() == 3600
+    assert status.billed_s == 30
+    live.platform.stop(live.ref)
+    status = live.status
+    assert status.kept_until is None
+    assert status.billed_s >= 130
+
+
+def test_one_whose_time_is_over_is_counted_whole(live):
+    live.keeps(60)
+    live.leave()
+    live.job.finish("Completed")
+    live.job.training_ended_at -= 3600
+    live.job.billable_s = 30
+    assert (live.status.kept_until, live.status.billed_s) == (None, 90)

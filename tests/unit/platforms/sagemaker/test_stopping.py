@@ -60,3 +60,60 @@ def test_whoever_may_not_stop_it_is_told(aws, api, running):
     api.faults.denied = {"sagemaker:StopTrainingJob"}
     with pytest.raises(PlatformProblem, match="may not do that"):
         stop(aws, reference(api, running))
+
+
+@pytest.fixture
+def warm(sender, api):
+    """A job that keeps its machine for an hour, as it trains."""
+    api.script = Scripted(states=("Downloading", "Training"), obeys=False)
+    return api.job(sender.submit(keep_warm_s=3600, machine_type="ml.m5.xlarge").rpartition("/")[2])
+
+
+def pool(api, job):
+    told = api.client("sagemaker").describe_training_job(TrainingJobName=job.name)
+    return told["WarmPoolStatus"]["Status"]
+
+
+@pytest.mark.parametrize("how", ["Completed", "Failed", "Stopped"])
+def test_a_machine_that_is_kept_after_its_job_is_let_go_once(aws, api, warm, how):
+    warm.finish(how)
+    assert pool(api, warm) == "Available"
+    for _ in range(2):
+        stop(aws, reference(api, warm.name))
+    assert pool(api, warm) == "Terminated"
+    assert [call.action for call in api.calls].count("UpdateTrainingJob") == 1
+    assert stops(api) == 0
+
+
+def test_the_stop_of_a_job_that_runs_is_no_problem_where_its_machine_cannot_be_let_go_yet(aws, api, warm):
+    stop(aws, reference(api, warm.name))
+    assert warm.status == "Stopping"
+    warm.finish("Stopped")
+    assert pool(api, warm) == "Available"
+    stop(aws, reference(api, warm.name))
+    assert pool(api, warm) == "Terminated"
+
+
+def test_a_machine_that_the_next_job_has_taken_is_left_to_it(aws, api, warm, sender):
+    warm.finish("Completed")
+
+    def meanwhile(**_):
+        sender.submit(keep_warm_s=3600, machine_type="ml.m5.xlarge")
+
+    aws.client("sagemaker", "us-east-1").meta.events.register("before-call.sagemaker.UpdateTrainingJob", meanwhile)
+    stop(aws, reference(api, warm.name))
+    assert pool(api, warm) == "Reused"
+
+
+def test_whoever_may_not_let_it_go_is_told_that_it_is_paid_for(aws, api, warm):
+    api.faults.denied = {"sagemaker:UpdateTrainingJob"}
+    stop(aws, reference(api, warm.name))  # that a job may be stopped is enough while it runs
+    warm.finish("Stopped")
+    with pytest.raises(PlatformProblem, match="paid for"):
+        stop(aws, reference(api, warm.name))
+
+
+def test_without_a_machine_to_keep_nothing_more_is_asked(aws, api, running):
+    api.job(running).finish("Completed")
+    stop(aws, reference(api, running))
+    assert [call.action for call in api.calls].count("UpdateTrainingJob") == 0
