@@ -22,8 +22,7 @@ FAR_S = (1.0, 5.0)
 QUIET_END_S = 60.0
 """A final job whose log cannot be read, or never says that it has ended, is left after so long without a line."""
 
-FOR_GOOD = (MissingExtra, NotSignedIn)
-"""Asking again brings nothing: the user has to do something first."""
+UNANSWERED = (PlatformProblem, NotSignedIn, MissingExtra, ConnectionError, TimeoutError)
 
 
 def follow(context: Context, job: Job, *, on_line: Callable[[LogLine], object], on_change: OnChange) -> Job:
@@ -91,9 +90,7 @@ class Following:
     def _ask(self) -> None:
         try:
             self.job = poll.ask(self._context, self.job)
-        except FOR_GOOD:
-            raise
-        except (PlatformProblem, ConnectionError, TimeoutError) as problem:
+        except UNANSWERED as problem:
             self._log.dropped(problem)
 
     def _tell(self) -> None:
@@ -107,6 +104,7 @@ class _Tail:
 
     def __init__(self, context: Context, range_s: tuple[float, float]) -> None:
         self.is_at_end = False
+        self._has_begun = False
         self._context = context
         self._pace = Pace(*range_s)
         self._cursor = ""
@@ -126,16 +124,14 @@ class _Tail:
             return None
         try:
             page = self._context.platforms[job.platform].logs(job.ref, self._cursor)
-        except FOR_GOOD:
-            raise
-        except (PlatformProblem, ConnectionError, TimeoutError) as problem:
+        except UNANSWERED as problem:
             self.dropped(problem)
             return None
         self._took(page)
         return page
 
     def _took(self, page: LogPage) -> None:
-        now = self._context.clock.now()
+        now, self._has_begun = self._context.clock.now(), True
         self._cursor, self.is_at_end, self._failures = page.cursor, page.is_end, 0
         if page.lines:
             self._quiet_since, self._pace.due, self._pace.interval_s = None, None, 0.0
@@ -143,7 +139,12 @@ class _Tail:
             self._pace.slower(now)
 
     def dropped(self, problem: Exception) -> None:
-        """No answer: asked again from the same place. Told once, not each time."""
+        """No answer: asked again from the same place. Told once, not each time.
+
+        Who was never let in has to do something first; a login that expires in the middle may be renewed any moment.
+        """
+        if isinstance(problem, MissingExtra) or (isinstance(problem, NotSignedIn) and not self._has_begun):
+            raise problem
         self._failures += 1
         self._pace.slower(self._context.clock.now())
         if self._failures == 1 and not isinstance(problem, NO_ANSWER):

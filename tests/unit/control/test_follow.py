@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from ipymlops.control.follow import follow
@@ -186,3 +188,19 @@ def test_one_who_is_not_signed_in_is_told(accepted, followed, monkeypatch):
     monkeypatch.setattr(FakePlatform, "logs", logs)
     with pytest.raises(NotSignedIn):
         followed(accepted)
+
+
+def test_a_login_that_expires_in_the_middle_is_waited_for(accepted, followed, world, lines, monkeypatch):
+    world.write(accepted.id, b"one\n")
+    world.tell(accepted.id, "DONE")
+    read, answers = FakePlatform.logs, [True, False, False]
+
+    def logs(*words):
+        page = read(*words)
+        if answers and not answers.pop(0):
+            raise NotSignedIn("the session has expired", fix="sign in")
+        return replace(page, is_end=False) if answers else page
+
+    monkeypatch.setattr(FakePlatform, "logs", logs)
+    followed(accepted)
+    assert lines == [b"one"]
