@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ipymlops.context import Context
 from ipymlops.control.transfer import transferred, writing
@@ -40,6 +40,7 @@ def fetch(context: Context, job: Job, glob: str | None, to: Path, *, force: bool
     files = tuple(one for one in every if _matches(one.path, glob))
     if glob is not None and not files:
         return (_fetch_unlisted(context, job, glob, to, every, force=force),)
+    files = _without_what_others_hold(files)
     for one in files:
         _refuse_hostile(job, one.path)
     if job.ref is None:
@@ -56,6 +57,12 @@ def fetch(context: Context, job: Job, glob: str | None, to: Path, *, force: bool
     todo = [one for one in files if one.path not in there or one.path in differing]
     transferred(context, platform, job.ref, todo, to)
     return files
+
+
+def _without_what_others_hold(files: Sequence[Artifact]) -> tuple[Artifact, ...]:
+    """An archive that is fetched brings its members, which cannot lie below it as well."""
+    paths = {one.path for one in files}
+    return tuple(one for one in files if not any(str(above) in paths for above in PurePosixPath(one.path).parents))
 
 
 def _fetch_unlisted(

@@ -156,6 +156,14 @@ def test_what_has_not_arrived_is_named_and_the_rest_comes(context, job, tmp_path
     assert "lost cannot be fetched" in screen.notes[-1]
 
 
+def test_an_archive_that_is_fetched_brings_its_members(context, job, tmp_path, monkeypatch):
+    """They cannot lie below a file of the same name."""
+    names = ("m.tar.gz", "m.tar.gz/w.bin", "m.tar.gz2")
+    given(monkeypatch, *(Artifact(name, 1) for name in names), contents=dict.fromkeys(names, b"x"))
+    assert paths(fetch(context, job, None, tmp_path)) == ["m.tar.gz", "m.tar.gz2"]
+    assert paths(fetch(context, job, "*/w.bin", tmp_path / "one")) == ["m.tar.gz/w.bin"]
+
+
 def test_a_file_that_no_list_has_comes_by_its_whole_path(context, job, tmp_path, monkeypatch):
     given(monkeypatch, Artifact("model.tar.gz", 1), contents={"model.tar.gz/config.json": b"{}"})
     assert paths(fetch(context, job, "model.tar.gz/config.json", tmp_path)) == ["model.tar.gz/config.json"]
