@@ -16,6 +16,7 @@ SHOWN = (
     "JobDetails",
     "JobList",
     "LogLines",
+    "MachineList",
     "PlanReport",
     "SettingTable",
     "SetupReport",

@@ -144,7 +144,8 @@ def _unlisted(machine_type: str) -> Machine:
     known = [str(word) for word in shape.enum]
     if machine_type in known:
         return Machine(NAME, machine_type)
-    near = nearest(machine_type, known)
+    with_prefix = f"ml.{machine_type}"
+    near = with_prefix if with_prefix in known else nearest(machine_type, known)
     raise UsageProblem(
         f"SageMaker has no machine {machine_type!r} for training; nothing was sent",
         why=f"did you mean {near}?" if near else "its types begin with ml., for example ml.g6.xlarge",

@@ -2,8 +2,10 @@
 
 import pytest
 
+from ipymlops.display import SHOWN
 from ipymlops.display.html import as_html
 from ipymlops.display.text import as_text
+from ipymlops.display.views import view_of
 from ipymlops.errors import MissingExtra
 from ipymlops.hardware.machines import Machine
 from ipymlops.verbs.results import MachineList
@@ -57,3 +59,9 @@ def test_platforms_that_were_left_out_are_named(now):
     told = as_text(MachineList((), None, (MissingExtra("vertex", "google.auth"),)), now)
     assert "left out: vertex needs a library that is not installed: google.auth" in told
     assert "pip install 'ipymlops[vertex]'" in told
+
+
+def test_every_result_of_a_verb_is_shown_in_a_cell_as_more_than_its_repr():
+    """Which is by the name of its class, as nothing is imported before something is shown."""
+    of_verbs = {kind.__name__ for kind in view_of.registry if kind.__module__ == "ipymlops.verbs.results"}
+    assert set(SHOWN) == of_verbs

@@ -143,6 +143,12 @@ def test_a_misspelt_machine_is_refused_with_the_nearest(aws):
     assert refused.value.fix == "--machine ml.g6.2xlarge"
 
 
+def test_a_machine_named_as_ec2_names_it_is_refused_with_the_one_it_means(aws):
+    with pytest.raises(UsageProblem) as refused:
+        choose(aws, replace(SPEC, machine_type="m5.large"))
+    assert refused.value.fix == "--machine ml.m5.large"
+
+
 def test_a_machine_that_only_the_library_knows_has_no_known_gpu_and_price(aws):
     chosen = choose(aws, replace(SPEC, machine_type="ml.r7i.large"))
     assert (chosen.machine.usd_per_hour, chosen.machine.accelerator) == (None, None)
