@@ -147,7 +147,8 @@ class _Tail:
             raise problem
         self._failures += 1
         self._pace.slower(self._context.clock.now())
-        if self._failures == 1 and not isinstance(problem, NO_ANSWER):
+        is_told = isinstance(problem, NotSignedIn) or not isinstance(problem, NO_ANSWER)
+        if self._failures == 1 and is_told:
             self._context.screen.note(f"{described(problem)['what']}; asking again")
 
     def is_over(self, job: Job) -> bool:

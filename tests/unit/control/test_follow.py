@@ -190,7 +190,9 @@ def test_one_who_is_not_signed_in_is_told(accepted, followed, monkeypatch):
         followed(accepted)
 
 
-def test_a_login_that_expires_in_the_middle_is_waited_for(accepted, followed, world, lines, monkeypatch):
+def test_a_login_that_expires_in_the_middle_is_told_and_waited_for(
+    accepted, followed, world, lines, screen, monkeypatch
+):
     world.write(accepted.id, b"one\n")
     world.tell(accepted.id, "DONE")
     read, answers = FakePlatform.logs, [True, False, False]
@@ -204,3 +206,4 @@ def test_a_login_that_expires_in_the_middle_is_waited_for(accepted, followed, wo
     monkeypatch.setattr(FakePlatform, "logs", logs)
     followed(accepted)
     assert lines == [b"one"]
+    assert screen.notes.count("the session has expired; asking again") == 1
