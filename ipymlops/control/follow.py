@@ -23,6 +23,7 @@ QUIET_END_S = 60.0
 """A final job whose log cannot be read, or never says that it has ended, is left after so long without a line."""
 
 UNANSWERED = (PlatformProblem, NotSignedIn, MissingExtra, ConnectionError, TimeoutError)
+"""What keeps a page from coming; `_Tail.dropped` says which of it is waited for."""
 
 
 def follow(context: Context, job: Job, *, on_line: Callable[[LogLine], object], on_change: OnChange) -> Job:
@@ -147,6 +148,7 @@ class _Tail:
             raise problem
         self._failures += 1
         self._pace.slower(self._context.clock.now())
+        # A line that is cut mends itself unseen; a login waits for the user.
         is_told = isinstance(problem, NotSignedIn) or not isinstance(problem, NO_ANSWER)
         if self._failures == 1 and is_told:
             self._context.screen.note(f"{described(problem)['what']}; asking again")

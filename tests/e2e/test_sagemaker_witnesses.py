@@ -115,6 +115,23 @@ def sdk(tools: Path, api: SageMakerApi) -> Callable[..., str]:
     return run
 
 
+@pytest.fixture
+def foreign(sdk: Callable[..., str], api: SageMakerApi) -> Callable[..., None]:
+    """`foreign("NAME", "echo 1")`: the SDK starts a job that runs this in a shell; without it, what the image is for."""
+
+    def start(name: str, in_shell: str = "", **hyper_parameters: str) -> None:
+        shell = {"container_entrypoint": ["/bin/sh"], "container_arguments": ["-c", in_shell]}
+        sdk(
+            *(FOREIGN, name),
+            IMAGE=api.image,
+            ALGORITHM=json.dumps(shell if in_shell else {}),
+            HYPER_PARAMETERS=json.dumps(hyper_parameters),
+            OUTPUT=f"s3://{api.bucket}/foreign",
+        )
+
+    return start
+
+
 def _done(words: list[Any], *, env: Mapping[str, str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, env=dict(env), cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
@@ -158,16 +175,9 @@ def test_the_vendors_sdk_waits_for_our_job(mlops, sdk, api):
     assert json.loads(sdk(SEEN, record.name)) == ["Completed", job["machine_type"]]
 
 
-def test_a_job_of_the_vendors_sdk_is_one_of_the_list(mlops, sdk, api, tmp_path):
+def test_a_job_of_the_vendors_sdk_is_one_of_the_list(mlops, foreign, tmp_path):
     """Its output is an archive: one member of it comes by itself."""
-    words = ["-c", "echo 0.9 >/opt/ml/model/auc; echo w >/opt/ml/model/weights; echo trained"]
-    sdk(
-        *(FOREIGN, "not-ours"),
-        IMAGE=api.image,
-        ALGORITHM=json.dumps({"container_entrypoint": ["/bin/sh"], "container_arguments": words}),
-        HYPER_PARAMETERS='{"lr": "0.1"}',
-        OUTPUT=f"s3://{api.bucket}/foreign",
-    )
+    foreign("not-ours", "echo 0.9 >/opt/ml/model/auc; echo w >/opt/ml/model/weights; echo trained", lr="0.1")
     assert mlops("wait", "not-ours", "--json")["jobs"][0]["state"] == "succeeded"
     (listed,) = mlops("jobs", "platform:sagemaker", "not-ours", "--json")["jobs"]
     assert (listed["name"], listed["machine_type"]) == ("not-ours", "ml.m5.large")
@@ -177,15 +187,8 @@ def test_a_job_of_the_vendors_sdk_is_one_of_the_list(mlops, sdk, api, tmp_path):
     assert [one.read_text() for one in (tmp_path / "got").rglob("auc")] == ["0.9\n"]
 
 
-def test_a_running_job_of_the_vendors_sdk_is_stopped(mlops, sdk, api):
-    words = ["-c", "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done"]
-    sdk(
-        *(FOREIGN, "endless"),
-        IMAGE=api.image,
-        ALGORITHM=json.dumps({"container_entrypoint": ["/bin/sh"], "container_arguments": words}),
-        HYPER_PARAMETERS="{}",
-        OUTPUT=f"s3://{api.bucket}/foreign",
-    )
+def test_a_running_job_of_the_vendors_sdk_is_stopped(mlops, foreign, api):
+    foreign("endless", "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done")
     mlops("stop", "endless")
     mlops("wait", "endless", exit_code=1)
     assert api.job("endless").status == "Stopped"
@@ -211,16 +214,10 @@ def test_the_toolkits_image_runs_as_built_with_our_arguments(mlops, api, toolkit
     assert "baked []" in mlops("logs", "1")
 
 
-def test_the_toolkit_finds_all_it_needs_at_the_server(mlops, sdk, api, toolkit):
+def test_the_toolkit_finds_all_it_needs_at_the_server(mlops, foreign, api, toolkit):
     """Hyperparameters become arguments, as the vendor does it: to the toolkit, the server is SageMaker."""
     api.local_images[api.image] = toolkit
-    sdk(
-        *(FOREIGN, "toolkit"),
-        IMAGE=api.image,
-        ALGORITHM="{}",
-        HYPER_PARAMETERS='{"lr": "0.1"}',
-        OUTPUT=f"s3://{api.bucket}/foreign",
-    )
+    foreign("toolkit", lr="0.1")
     mlops("wait", "toolkit")
     assert 'baked ["--lr", "0.1"] /opt/ml/model' in mlops("logs", "toolkit")
     assert "weights.txt" in mlops("artifacts", "toolkit")
